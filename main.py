@@ -27,42 +27,123 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
+import agenda.cfp_desk
+import agenda.cfp_form
+import agenda.cfp_own
+import agenda.cfp_pages
+import agenda.copying
 import agenda.desk
 import agenda.pages
+import agenda.privacy
+import agenda.proposal_desk
 import agenda.words
 import checkin.api
+import checkin.arrival_list
+import checkin.badge_api
+import checkin.badge_pages
 import checkin.board
+import checkin.conflict_api
+import checkin.conflict_pages
+import checkin.copying
 import checkin.desk
+import checkin.device_api
+import checkin.device_desk
+import checkin.device_pages
+import checkin.holder_files
+import checkin.installing
+import checkin.ledger_pages
+import checkin.monitoring
+import checkin.names
 import checkin.pages
+import checkin.person_api
+import checkin.phone_test_pages
+import checkin.privacy
+import checkin.privacy_pages
+import checkin.rehearsal_pages
+import checkin.room_api
+import checkin.room_pages
+import checkin.screens
+import checkin.sign_in_list
+import checkin.snapshot_api
+import checkin.station_pages
+import checkin.walk_in
+import checkin.walk_in_api
 import checkin.words
 import events.api
+import events.arrivals
 import events.desk
+import events.group_pages
 import events.imports
+import events.joining
 import events.pages
+import events.partner_links
+import events.partner_pages
+import events.privacy
+import events.registering
+import events.reminders
 import events.words
+import people.monitoring
 import people.pages
+import people.privacy_pages
+import people.unsubscribe_pages
 import people.words
+import web.monitoring
 import web.pages
-from checkin import board, checkpoints, counting, passports, scanning
-from events import access, registrations
-from events.rules import Permission
-from kernel import db, migrations
+from agenda import joining, kept_forms
+from checkin import (
+    arrivals,
+    board,
+    cards,
+    checkpoints,
+    counting,
+    devices,
+    pairings,
+    passports,
+    phone_tests,
+    quarantine,
+    room_clock,
+    scanning,
+    snapshot,
+)
+from events import (
+    access,
+    copying,
+    groups,
+    identity,
+    invitations,
+    meetups,
+    merging,
+    person_keys,
+    questionnaire,
+    registrations,
+    token_choices,
+    transfers,
+    waitlist,
+)
+from events.rules import Module, Permission
+from kernel import backup, db, migrations
 from kernel.actor import SYSTEM
 from kernel.errors import Code, Refusal, where_it_failed
 from kernel.live import hub
 from kernel.seat import Seat
 from kernel.settings import Settings
 from kernel.text import N_
-from people import accounts, jobs, letters, topics
-from web import local_authority, render, signin, sockets
+from people import account_pages, accounts, jobs, letters, limits, privacy, topics
+from web import local_authority, openapi, render, signin, sockets
+from web.express import Express
 from web.local_authority import Certificates
 from web.middleware import CrossSite, Frame
 from web.routing import Entry
 from web.static_files import StaticFiles
+from web.wire import HttpProtocol, WebSocketProtocol
 
 PACKAGES = ("people", "events", "agenda", "checkin")
 
 log = logging.getLogger("huiwu")
+
+#: A stop takes ten seconds at most: two for the sockets' goodbye, so many for requests under way (letters and jobs use
+#: the same time to end), so many for what is left after them.
+REQUESTS_S, REST_S = 5, 2.5
 
 WORDS: dict[str, str] = {
     **people.words.WORDS,
@@ -80,55 +161,205 @@ def entries() -> list[Entry]:
     """
     return [
         *checkin.api.ROUTES,
+        *checkin.snapshot_api.ROUTES,
+        *checkin.names.ROUTES,
+        *checkin.person_api.ROUTES,
+        *checkin.badge_api.ROUTES,
+        *checkin.device_api.ROUTES,
         *sockets.ROUTES,
         *web.pages.ROUTES,
+        *openapi.ROUTES,
+        *web.monitoring.ROUTES,
         *people.pages.ROUTES,
+        *people.unsubscribe_pages.ROUTES,
+        *people.privacy_pages.ROUTES,
         *events.pages.ROUTES,
+        *events.registering.ROUTES,
+        *events.group_pages.ROUTES,
+        *events.joining.ROUTES,
+        *events.partner_pages.ROUTES,
         *events.api.ROUTES,
         *agenda.pages.ROUTES,
         *agenda.desk.ROUTES,
+        *agenda.cfp_pages.ROUTES,
+        *agenda.cfp_form.ROUTES,
+        *agenda.cfp_own.ROUTES,
+        *agenda.proposal_desk.ROUTES,
+        *agenda.cfp_desk.ROUTES,
         *checkin.pages.ROUTES,
+        *checkin.device_pages.ROUTES,
+        *checkin.device_desk.ROUTES,
+        *checkin.phone_test_pages.ROUTES,
+        *checkin.installing.ROUTES,
+        *checkin.holder_files.ROUTES,
+        *checkin.privacy_pages.ROUTES,
+        *checkin.walk_in.ROUTES,
+        *checkin.walk_in_api.ROUTES,
         *checkin.board.ROUTES,
+        *checkin.ledger_pages.ROUTES,
+        *checkin.conflict_pages.ROUTES,
+        *checkin.conflict_api.ROUTES,
+        *checkin.rehearsal_pages.ROUTES,
+        *checkin.screens.ROUTES,
+        *checkin.room_api.ROUTES,
+        *checkin.room_pages.ROUTES,
+        *checkin.arrival_list.ROUTES,
+        *checkin.sign_in_list.ROUTES,
+        *checkin.badge_pages.ROUTES,
+        *checkin.station_pages.ROUTES,
         *checkin.desk.ROUTES,
         *events.desk.ROUTES,
     ]
 
 
-#: The organiser's navigation, in the order of the days: (group, title, icon, route, permission).
-NAV = (
+#: The organiser's navigation, in the order of the days: (group, title, icon, route, permission, module if of one).
+NAV: tuple[access.NavLine, ...] = (
     *events.desk.NAV,
-    ("prepare", N_("Programme"), "calendar", "agenda.programme", Permission.VIEW_PUBLIC),
-    ("prepare", N_("Checkpoints"), "door-open", "checkin.desk.checkpoints", Permission.CHANGE_EVENT),
-    ("run", N_("Live board"), "presentation", "checkin.board", Permission.VIEW_BOARD),
+    (
+        "prepare",
+        N_("Call for proposals"),
+        "presentation",
+        "agenda.desk.call",
+        Permission.CHANGE_CALL,
+        Module.PROGRAMME,
+    ),
+    (
+        "prepare",
+        N_("Proposals"),
+        "inbox",
+        "agenda.desk.proposals",
+        Permission.SEE_PROPOSALS,
+        Module.PROGRAMME,
+    ),
+    ("prepare", N_("Programme"), "calendar", "agenda.programme", Permission.VIEW_PUBLIC, Module.PROGRAMME),
+    (
+        "prepare",
+        N_("Checkpoints"),
+        "door-open",
+        "checkin.desk.checkpoints",
+        Permission.CHANGE_EVENT,
+        Module.CHECKPOINTS,
+    ),
+    ("run", N_("Live board"), "presentation", "checkin.board", Permission.VIEW_BOARD, Module.BOARD),
+    ("run", N_("Rooms"), "door-open", "checkin.tend", Permission.SCAN, Module.CHECKPOINTS),
+    ("run", N_("Arrivals"), "check", "checkin.arrivals", Permission.SEE_REGISTRATIONS, Module.ARRIVALS),
+    (
+        "run",
+        N_("Sign-in list"),
+        "list-checks",
+        "checkin.sign_in_list",
+        Permission.SEE_REGISTRATIONS,
+        Module.CHECKPOINTS,
+    ),
+    ("run", N_("Badges"), "ticket", "checkin.badges", Permission.SEE_REGISTRATIONS, Module.CHECKPOINTS),
+    ("run", N_("Print stations"), "printer", "checkin.stations", Permission.WALK_IN, Module.CHECKPOINTS),
     ("run", N_("Scanner"), "scan-line", "checkin.scanner", Permission.SCAN),
+    ("run", N_("Devices"), "shield", "checkin.desk.devices", Permission.PAIR_DEVICES, Module.CHECKPOINTS),
+    ("run", N_("Walk-in"), "user-plus", "checkin.walk_in", Permission.WALK_IN, Module.CHECKPOINTS),
 )
 
 
 def wire(settings: Settings) -> None:
     """Connects the floors: hooks upward, providers downward. Doing it twice changes nothing."""
     people.configure(settings)
+    web.monitoring.configure(settings)
+    web.monitoring.PARTS[:] = [people.monitoring.families, checkin.monitoring.families]
     registrations.configure(key=settings.key)
+    identity.configure(key=settings.key)
+    questionnaire.configure(key=settings.key)
+    groups.configure(key=settings.key)
+    events.group_pages.short_codes = passports.short_codes
+    invitations.configure(key=settings.key)
     events.desk.configure(settings)
     events.imports.connect()
+    events.reminders.connect()
+    privacy.PARTS[:], privacy.ERASERS[:] = [checkin.privacy.held], []
+    events.privacy.connect()
+    events.privacy.erased.connect(checkin.privacy.follow_erasure)
+    events.privacy.emptied.connect(checkin.privacy.follow_emptying)
+    account_pages.LINKS[:] = [(N_("My data"), "shield", "people.data")]
     scanning.configure(key=settings.key)
+    snapshot.configure(key=settings.key)
+    checkin.walk_in.configure(key=settings.key)
+    _wire_phones(settings)
+    events.partner_links.configure(key=settings.key, codes=passports.short_codes)
+    events.desk.partners.DRAW[:] = [cards.png]
+    letters.compose_with(events.partner_links.COMPOSER, events.partner_links.letter_parts)
+    events.arrivals.connect(by_type=arrivals.by_type, among=arrivals.among)
+    registrations.changed.connect(person_keys.follow)
     registrations.changed.connect(passports.follow_registrations)
+    registrations.changed.connect(transfers.follow_registrations)
+    transfers.configure(key=settings.key, was_admitted=passports.admitted)
+    transfers.transferred.connect(passports.follow_transfer)
+    merging.merged.connect(passports.follow_merge)
+    letters.compose_with("transfer_giver", transfers.giver_letter)
+    letters.compose_with("transfer_taker", transfers.taker_letter)
+    jobs.chore("events.person_keys", 3600.0, person_keys.keep_filled)
+    jobs.chore("events.transfers", 600.0, transfers.expire_due)
+    copying.copied.connect(agenda.copying.follow_copy)
+    copying.copied.connect(checkin.copying.follow_copy)
+    meetups.made.connect(checkpoints.open_door)
+    room_clock.connect()
     letters.compose_with("passport", passports.letter_parts)
-    events.pages.after_registering = checkin.pages.after_registering
+    for name, composer in registrations.COMPOSERS.items():
+        letters.compose_with(name, composer)
+    waitlist.connect()
+    events.registering.after_registering = checkin.pages.after_registering
     events.pages.LINKS[:] = [
-        (N_("Programme"), "calendar", "agenda.programme"),
-        (N_("Rooms now"), "door-open", "checkin.rooms"),
+        (N_("My passport"), "qr-code", "checkin.me", None),
+        (N_("Programme"), "calendar", "agenda.programme", Module.PROGRAMME),
+        (N_("Rooms now"), "door-open", "checkin.rooms", Module.CHECKPOINTS),
     ]
     events.desk.EXPORT_COLUMNS[:] = [passports.export_columns]
     events.desk.EXPORT_PICTURES[:] = [passports.export_pictures]
-    events.desk.REGISTRATION_LINKS[:] = checkin.pages.REGISTRATION_LINKS
-    events.desk.SCOPES[:] = [checkin.desk.checkpoint_scopes]
-    events.desk.VERBS.update(passports.VERBS | checkin.words.VERBS | agenda.words.VERBS)
-    signin.configure(loader=accounts.actor_for_token, secure=settings.secure)
+    events.desk.REGISTRATION_LINKS[:] = [*checkin.pages.REGISTRATION_LINKS, *events.desk.PERSON_LINKS]
+    events.desk.SCOPES[:] = [
+        checkin.desk.checkpoint_scopes,
+        events.desk.site_scopes,
+        agenda.cfp_desk.forum_scopes,
+    ]
+    access.CHECKPOINTS_OF["site"] = checkpoints.by_site
+    events.desk.VERBS.update(
+        transfers.VERBS | merging.VERBS | passports.VERBS | checkin.words.VERBS | agenda.words.VERBS
+    )
+    events.desk.CODES.update(
+        kind=checkin.words.KINDS, once=checkin.words.ONCE, on_repeat=checkin.words.ON_REPEAT
+    )
+    privacy.VERBS.update(events.desk.VERBS)
+    signin.configure(
+        loader=devices.loader(accounts.actor_for_token),
+        secure=settings.secure,
+        failed=limits.count_failed_token,
+    )
+    account_pages.TOKEN_CHOICES[:] = [token_choices.choices]
     hub.declare("board", board.load_board)
     hub.declare("rooms", board.load_rooms)
-    sockets.configure(authorise=board.authorise, origins=[settings.base_url])
-    for group, title, icon, name, permission in NAV:
-        access.register_nav(group, title, icon, name, permission)
+    sockets.configure(
+        authorise=board.authorise,
+        origins=[settings.base_url],
+        sockets=settings.sockets_max,
+        network_of=limits.counted_network,
+    )
+    _wire_programme(settings)
+
+
+def _wire_phones(settings: Settings) -> None:
+    """Paired phones: their secrets, and what time alone changes about them."""
+    for one in (pairings, quarantine, phone_tests):
+        one.configure(key=settings.key)
+    jobs.chore("checkin.pairings", 3600.0, pairings.purge)
+    jobs.chore("checkin.devices", 30.0, devices.watch)
+
+
+def _wire_programme(settings: Settings) -> None:
+    """The call for proposals and its speakers; and the navigation, which is everybody's."""
+    for item in NAV:
+        access.register_nav(*item)
+    joining.configure(key=settings.key)
+    kept_forms.connect()
+    agenda.privacy.connect()
+    events.privacy.erased.connect(agenda.privacy.follow_erasure)
+    events.pages.MORE_LINKS[:] = [agenda.cfp_pages.home_links]
 
 
 def create_app(settings: Settings, *, workers: bool = True) -> Starlette:
@@ -139,11 +370,16 @@ def create_app(settings: Settings, *, workers: bool = True) -> Starlette:
     wire(settings)
     files = StaticFiles()
     web.pages.configure(files)
+    openapi.configure(entries, server=settings.base_url)
+    every = entries()
     app = Starlette(
-        routes=[entry.as_route() for entry in entries()],
+        routes=[entry.as_route() for entry in every],
         middleware=[
+            Middleware(Express, entries=every, secure=settings.secure, origins=[settings.base_url]),
             Middleware(Frame, secure=settings.secure),
-            Middleware(CrossSite, origins=[settings.base_url]),
+            Middleware(
+                CrossSite, origins=[settings.base_url], open_paths=people.unsubscribe_pages.OPEN_PATHS
+            ),
         ],
         exception_handlers={Refusal: _refused, HTTPException: _http_error},
         lifespan=lambda app: _lifespan(settings, workers=workers),
@@ -203,22 +439,36 @@ async def _lifespan(settings: Settings, *, workers: bool) -> AsyncIterator[None]
     hub.reopen()
     tasks = [asyncio.create_task(_kept_alive("live", lambda: hub.run(topics.versions, live_bus(settings))))]
     if workers:
-        tasks += [
+        _workers[:] = [
             asyncio.create_task(_kept_alive("outbox", lambda: letters.run_outbox(settings))),
             asyncio.create_task(_kept_alive("jobs", jobs.run_jobs)),
         ]
+        tasks += _workers
     settle_down()
     try:
         yield
     finally:
-        await scanning.committer.finish()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REST_S):
+                await scanning.committer.finish()
         hub.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks[0].cancel()
+        _stop_workers()
+        await asyncio.wait(tasks, timeout=REST_S)
         await jobs.stop()
+        await limits.close()
         if opened:
             await db.close_database()
+
+
+#: Letters and jobs of this process, while they have not been told to stop.
+_workers: list[asyncio.Task[None]] = []
+
+
+def _stop_workers() -> None:
+    """Tells letters and jobs to end what they do and to give the rest back; a second call does nothing."""
+    while _workers:
+        _workers.pop().cancel()
 
 
 def settle_down() -> None:
@@ -327,6 +577,22 @@ async def _export(settings: Settings, slug: str, suffix: str) -> bytes:
         return await events.desk.export_bytes(door.event.id, kinds[suffix], at=_now())
 
 
+async def _backup(settings: Settings, target: Path) -> None:
+    made = await backup.backup(settings, target, at=_now())
+    print(f"written: {target} ({made['database']}, schema {made['schema']}, {made['files']} files)")
+
+
+async def _restore(settings: Settings, source: Path) -> None:
+    seat = Seat(settings)
+    await seat.take()  # on SQLite, and where one process serves, nobody serves meanwhile
+    try:
+        made = await backup.restore(settings, source)
+    finally:
+        await seat.leave()
+    print(f"restored: {made['files']} files, schema {made['schema']}, as of {made['made_at']}")
+    print("next: python main.py migrate, then python main.py rebuild-counts <alias> for each event")
+
+
 async def _rebuild(settings: Settings, slug: str) -> None:
     async with _house(settings):
         door = await access.open_event(SYSTEM, slug, Permission.VIEW_PUBLIC)
@@ -336,19 +602,20 @@ async def _rebuild(settings: Settings, slug: str) -> None:
 
 
 def _serve(settings: Settings, certificates: Certificates | None) -> None:
-    """Serves until stopped. SIGTERM finishes running scans and tells sockets when to come back."""
+    """Serves until stopped. SIGTERM takes nothing new, finishes running scans and tells sockets when to come back."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for name in ("tortoise", "aiosqlite", "asyncio"):
-        # At DEBUG they write down every value, sign-in codes included.
+    for name in ("tortoise", "aiosqlite", "asyncio", "httpx2", "httpcore2", "authlib"):
+        # They write down values, sign-in codes included, or the addresses of calls to sign-in providers.
         logging.getLogger(name).setLevel(logging.WARNING)
+    _allow_descriptors(settings.sockets_max + 1_024)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
         # Live frames are small and the same for thousands: compressing each costs more than sending it.
         ws_per_message_deflate=False,
         ws_max_size=64 * 1024,
@@ -359,11 +626,11 @@ def _serve(settings: Settings, certificates: Certificates | None) -> None:
         # Believed only from the proxies that are configured; none by default.
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies) or "",
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=REQUESTS_S,
         ssl_certfile=str(certificates.certificate) if certificates else None,
         ssl_keyfile=str(certificates.key) if certificates else None,
     )
-    server = sockets.Server(config)
+    server = sockets.Server(config, leaving=_stop_workers)
 
     async def serve() -> None:
         seat = Seat(settings)
@@ -374,6 +641,20 @@ def _serve(settings: Settings, certificates: Certificates | None) -> None:
             await seat.leave()
 
     _run(serve())
+
+
+def _allow_descriptors(wanted: int) -> None:
+    """Raises this process's soft limit of open files, which is often 1024; as far as the system lets it."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        reached = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (reached, hard))
+        if reached < wanted:
+            log.warning("only %d files may be open: fewer live screens than HUIWU_SOCKETS_MAX fit", reached)
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -427,19 +708,37 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("file", type=Path, help="name.csv or name.xlsx")
     rebuild = commands.add_parser("rebuild-counts", help="compute an event's totals anew from its scans")
     rebuild.add_argument("event", help="the event's alias")
-    commands.add_parser("bench", help="measure the door; see bench/door.py --help", add_help=False)
+    saved = commands.add_parser(
+        "backup", help="write database and uploads into one file, while the server serves"
+    )
+    saved.add_argument("file", type=Path, help="name.tar.gz; must not exist")
+    restored = commands.add_parser("restore", help="put a backup into an empty place, while no server runs")
+    restored.add_argument("file", type=Path)
+    commands.add_parser(
+        "bench",
+        help="measure the door, with 'live' the boards, with 'opening' play an opening hour; see bench/",
+        add_help=False,
+    )
     return top
+
+
+def _bench(arguments: list[str]) -> int:
+    """Its options are its own, and so are its databases."""
+    from bench import door, live, opening
+
+    others = {"live": live.main, "opening": opening.main}
+    if arguments and arguments[0] in others:
+        others[arguments[0]](arguments[1:])
+    else:
+        door.main(arguments)
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and gives the exit code. Refusals end in one plain line, not in a traceback."""
     chosen, rest = parser().parse_known_args(arguments)
     if chosen.command == "bench":
-        # Its options are its own, and so are its databases.
-        from bench import door
-
-        door.main(rest)
-        return 0
+        return _bench(rest)
     if rest:
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     overrides: dict[str, Any] = {}
@@ -483,6 +782,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"written: {chosen.file}")
         elif chosen.command == "rebuild-counts":
             _run(_rebuild(settings, chosen.event))
+        elif chosen.command in ("backup", "restore"):
+            _run((_backup if chosen.command == "backup" else _restore)(settings, chosen.file))
     except Refusal as refusal:
         print(f"{refusal.code}: {render.words_for(refusal.code, refusal.params, 'en')}", file=sys.stderr)
         return 1

@@ -1,5 +1,6 @@
 """Measurements of the running program, kept apart from it: nothing here is imported by the house.
 
-``door`` is the command (``python main.py bench``); ``store`` makes and checks a database, ``process`` runs the real
-server, ``load`` is the client in a process of its own, ``floor`` the two floors that the figures stand on.
+``door``, ``live`` and ``opening`` are the commands (``python main.py bench``, ``… bench live``, ``… bench opening``); ``store`` makes and checks a
+database, ``process`` runs the real server, ``load`` and ``viewers`` are the clients in processes of their own, ``lanes`` phones as programs, ``floor`` and
+``broadcast`` the floors that the figures stand on.
 """

@@ -524,7 +524,7 @@ def write_page(parts: dict[str, str], page: Path = PAGE) -> None:
 
 
 @contextlib.contextmanager
-def _postgres() -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """HUIWU_TEST_PG, DATABASE_URL, the one on port 5432, or one of our own that syncs as the real ones do."""
     if url := os.environ.get("HUIWU_TEST_PG") or os.environ.get("DATABASE_URL"):
         yield urlsplit(url)._replace(path="/postgres").geturl()
@@ -634,7 +634,7 @@ def _server(wanted: Sequence[str]) -> Iterator[str]:
     if "postgres" not in wanted:
         yield ""
         return
-    with _postgres() as url:
+    with postgres() as url:
         yield url
 
 

@@ -6,7 +6,7 @@ A connection sends its next request when the answer to the last one is complete,
 number of requests under way. The bytes of all requests are made before the clock starts; answers are kept as they
 came and read after it has stopped. The plan is a JSON object: ``port``, ``path``, ``tokens`` (one connection each),
 ``bodies`` (texts, sent in order, each by whichever connection is free), ``limit_s``, and ``retry``: connections that
-break are opened again, and what was under way on them, or answered 503, is sent once more, as a scanner does.
+break are opened again, and what was under way on them, or answered 502 to 504, is sent once more, as a scanner does.
 SIGTERM ends the sending early; answers under way are still awaited.
 """
 
@@ -27,6 +27,8 @@ import uvloop
 
 #: Between two tries to reach a server that is away.
 RETRY_S = 0.02
+#: Busy, and a proxy's words for a server that is away.
+AGAIN = (b"502", b"503", b"504")
 
 
 @dataclass(slots=True)
@@ -152,9 +154,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.part:
             data = self.part + data
-        # uvicorn writes header names in lower case; a client for every server would have to fold them.
+        # uvicorn writes header names in lower case, which is found quickest.
         end = data.find(b"\r\n\r\n")
         at = data.find(b"content-length: ", 0, max(end, 0))
+        if at < 0 <= end:  # a proxy between us
+            at = data[:end].lower().find(b"content-length: ")
         if end >= 0 and at < 0:
             self.run.fail("an answer without its length")
             return
@@ -167,7 +171,7 @@ class Connection(asyncio.Protocol):
         if number is None:
             self.run.fail("an answer nobody asked for")
             return
-        if data[9:12] == b"503" and self.run.retry:
+        if data[9:12] in AGAIN and self.run.retry:
             asyncio.get_running_loop().call_later(RETRY_S, self.send)
             return
         outcome = self.run.outcomes[number]

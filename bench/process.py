@@ -59,6 +59,15 @@ def call(module: str, *arguments: str, env: Mapping[str, str], limit_s: float = 
     return json.loads(ran.stdout) if ran.stdout.strip() else None
 
 
+def cpu_of(pid: int) -> float:
+    """Processor seconds that a process has used, all its threads."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():  # not Linux: the column stays empty
+        return 0.0
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
 class Server:
     """``python main.py run`` with production settings, its log in a file; can be killed and started again."""
 
@@ -69,11 +78,12 @@ class Server:
         *,
         command: Sequence[str] = ("main.py", "run"),
         name: str = "server",
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.port = free_port()
         self.log = folder / f"{name}.log"
         self._command = [sys.executable, *command]
-        self._env = environment(folder, database_url, self.port)
+        self._env = environment(folder, database_url, self.port) | dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -107,18 +117,18 @@ class Server:
             connection.close()
         return True
 
-    def stop(self) -> None:
-        """In good order: what was being decided is finished."""
-        self._end(signal.SIGTERM)
+    def stop(self) -> int:
+        """In good order: what was being decided is finished. Its exit code; -9 when it had to be killed after 20 s."""
+        return self._end(signal.SIGTERM)
 
     def kill(self) -> None:
         """kill -9: no goodbye, nothing flushed."""
         self._end(signal.SIGKILL)
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, how: signal.Signals) -> int:
         process, self._process = self._process, None
         if process is None:
-            return
+            return 0
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(how)
         try:
@@ -126,14 +136,11 @@ class Server:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        return process.returncode
 
     def cpu_s(self) -> float:
         """Processor seconds that the server has used, all its threads; a shared machine disturbs these least."""
-        stat = Path(f"/proc/{self.pid}/stat")
-        if not stat.exists():  # not Linux: the column stays empty
-            return 0.0
-        fields = stat.read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu_of(self.pid)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Server]:

@@ -3,6 +3,8 @@
     python -m bench.store create FACTS.json PASSPORTS SCANNERS   migrated, an event, its people, checkpoints, sign-ins
     python -m bench.store fill ROWS                              scans of other days and doors, up to so many rows
     python -m bench.store check ACKS.json                        the ledger against what was acknowledged
+    python -m bench.store opening FACTS.json PASSPORTS LANES     the same for an opening hour: lanes of one door
+    python -m bench.store books                                  the ledger and what stands beside it, as it is
     python -m bench.store ddl                                    the scan table's statements on SQLite, for the floor
 
 Settings come from the environment, as the server's do.
@@ -25,7 +27,7 @@ import orjson
 from bench.floor import TABLE
 from checkin import checkpoints, counting
 from checkin.rules import CheckpointKind
-from events import event
+from events import event, tickets
 from events.rules import Details, EventState, Role
 from kernel import codes, db, migrations
 from kernel.actor import Actor, ActorKind
@@ -60,6 +62,13 @@ async def _house() -> AsyncIterator[Settings]:
         await db.close_database()
 
 
+def morning_zone(at: datetime) -> str:
+    """A zone in which it is between ten and eleven: the programme day, which begins at four, does not end meanwhile and
+    nobody is let in for a second day."""
+    offset = (10 - at.hour + 12) % 24 - 12
+    return f"Etc/GMT{-offset:+d}" if offset else "Etc/GMT"  # POSIX counts the other way: Etc/GMT-8 is UTC+8
+
+
 def _text(zh: str, en: str) -> LocalizedText:
     return LocalizedText({"zh-Hans": zh, "en": en})
 
@@ -78,17 +87,17 @@ async def create(target: Path, passports: int, scanners: int) -> None:
             name=_text("门口测速大会", "Bench Conference"),
             starts_on=today - timedelta(days=FILL_DAYS),
             ends_on=today + timedelta(days=1),
-            time_zone="Asia/Shanghai",
+            time_zone=morning_zone(at),
         )
         event_id = await event.create(actor=owner, facts=facts, at=at, state=EventState.PUBLISHED)
-        guest = await event.add_ticket_type(
+        guest = await tickets.add(
             actor=owner, event_id=event_id, at=at,
-            details=event.TicketTypeDetails(
+            details=tickets.TicketTypeDetails(
                 code="guest", name=_text("普通票", "Attendee"), door_note=_text("蓝色挂绳", "Blue lanyard")
             ),
         )  # fmt: skip
-        speaker = await event.add_ticket_type(
-            actor=owner, event_id=event_id, at=at, details=event.TicketTypeDetails(code="speaker", name=_text("讲师", "Speaker"))
+        speaker = await tickets.add(
+            actor=owner, event_id=event_id, at=at, details=tickets.TicketTypeDetails(code="speaker", name=_text("讲师", "Speaker"))
         )  # fmt: skip
         doors = [
             await checkpoints.add(
@@ -137,6 +146,96 @@ async def create(target: Path, passports: int, scanners: int) -> None:
     )
 
 
+async def opening(target: Path, passports: int, lanes: int) -> None:
+    """An event whose doors open just now, ten in the morning by its own clock, with ``lanes`` of one door."""
+    at = datetime.now(UTC)
+    # Wherever it is ten o'clock: no programme day ends while people come in.
+    ahead = (10 - at.hour + 12) % 24 - 12
+    async with _house():
+        owner_id = await accounts.create_account(
+            email="owner@example.org", name="Owner", is_admin=False, locale="zh-Hans", at=at
+        )
+        owner = Actor(kind=ActorKind.ACCOUNT, id=owner_id)
+        facts = Details(
+            slug=SLUG,
+            name=_text("开门一小时", "Opening Hour"),
+            starts_on=at.date() - timedelta(days=1),
+            ends_on=at.date() + timedelta(days=1),
+            time_zone=f"Etc/GMT{-ahead:+d}",
+        )
+        event_id = await event.create(actor=owner, facts=facts, at=at, state=EventState.PUBLISHED)
+        guest = await tickets.add(
+            actor=owner, event_id=event_id, at=at,
+            details=tickets.TicketTypeDetails(code="guest", name=_text("普通票", "Attendee"), quota=passports * 2),
+        )  # fmt: skip
+        gates: list[int] = []
+        for number in range(lanes):
+            gates.append(
+                await checkpoints.add(
+                    actor=owner,
+                    event_id=event_id,
+                    code=f"lane-{number}",
+                    kind=CheckpointKind.GATE,
+                    name=_text(f"{number + 1} 号通道", f"Lane {number + 1}"),
+                    at=at,
+                    scans_exits=True,
+                    shares_list_of=gates[0] if gates else None,
+                    position=number,
+                )
+            )
+        await _passports(event_id, guest, passports, at)
+        async with unit_of_work():
+            await db.execute("UPDATE passport SET status = 'valid'")
+            await db.execute("UPDATE ticket_type SET taken = $1", passports)
+        people = await db.query("SELECT token, registration_id FROM passport ORDER BY id")
+        token = await accounts.open_sign_in(account_id=owner_id, user_agent="bench", at=at)
+        await _analyse()
+    target.write_bytes(
+        orjson.dumps(
+            {
+                "slug": SLUG,
+                "event_id": event_id,
+                "owner_token": token,
+                "ticket_type": guest,
+                "gates": gates,
+                "people": [[row["token"], int(row["registration_id"])] for row in people],
+            }
+        )
+    )
+
+
+async def books() -> None:
+    """Prints every row of the ledger, the conflicts, and what of the totals disagrees with it."""
+    async with _house():
+        event_id = int((await db.query("SELECT id FROM event WHERE slug = $1", SLUG))[0]["id"])
+        rows = await db.query(
+            "SELECT scan_id, verdict, passport_id, checkpoint_id, direction, turn, at, is_doubtful FROM scan ORDER BY id"
+        )
+        clashes = await db.query("SELECT scan_id, local FROM scan_conflict ORDER BY id")
+        wrong = await counting.rebuild(event_id)
+    print(
+        orjson.dumps(
+            {
+                "ledger": [
+                    {
+                        "scan_id": str(row["scan_id"]),
+                        "verdict": row["verdict"],
+                        "passport": row["passport_id"],
+                        "checkpoint": row["checkpoint_id"],
+                        "direction": row["direction"],
+                        "turn": row["turn"],
+                        "at": db.as_instant(row["at"]),
+                        "is_doubtful": bool(row["is_doubtful"]),
+                    }
+                    for row in rows
+                ],
+                "conflicts": {str(row["scan_id"]): row["local"] for row in clashes},
+                "totals_wrong": [str(one) for one in wrong][:20],
+            }
+        ).decode()
+    )
+
+
 async def _passports(event_id: int, ticket_type_id: int, count: int, at: datetime) -> list[dict[str, str]]:
     """Registrations, their passports and their codes, in bulk."""
     people = []
@@ -171,12 +270,12 @@ async def _passports(event_id: int, ticket_type_id: int, count: int, at: datetim
     )
     registration = f"""INSERT INTO registration (event_id, ticket_type_id, state, source, name, badge_name,
             english_name, email, phone, phone_last4, organisation, position, locale, external_id, search,
-            secret_round, created_at, updated_at)
+            secret_round, created_at, updated_at, ticket_source, payment_state, invoice_title, tax_number)
         SELECT $1, $2, 'confirmed', 'import', r.name, '', '', r.email, '', '', '开源社', '', 'zh-Hans', r.x, r.name,
-            0, r.at, r.at FROM {rows} WHERE true"""
+            0, r.at, r.at, '', '', '', '' FROM {rows} WHERE true"""
     passport = f"""INSERT INTO passport (event_id, ticket_type_id, registration_id, token, public_token, short_code,
-            status, badge_name, badge_line, created_at)
-        SELECT $1, $2, g.id, r.token, r.public, r.short, r.status, r.name, '开源社', r.at
+            status, badge_name, badge_line, badge_box, created_at)
+        SELECT $1, $2, g.id, r.token, r.public, r.short, r.status, r.name, '开源社', '', r.at
         FROM {rows} JOIN registration g ON g.event_id = $1 AND g.external_id = r.x ORDER BY g.id"""
     code = """INSERT INTO passport_code (event_id, passport_id, code, kind, is_live)
         SELECT p.event_id, p.id, p.{column}, '{kind}', true FROM passport p WHERE p.id > $1 ORDER BY p.id"""
@@ -214,12 +313,14 @@ JOIN (SELECT *, row_number() OVER (ORDER BY id) - 1 AS nth FROM checkpoint WHERE
 async def fill(rows: int) -> None:
     """Adds scans of the four gates until the table holds ``rows``; totals are brought up to date, tables analysed.
 
-    Each admission has its own (passport, gate, day), as the unique index asks, so there is room for passports × 16.
+    Each admission has its own (passport, gate, day), as the unique index asks, so there is room for passports × 16. The
+    days are counted from the event's first, which stays the same though the programme day may end between two calls.
     """
     async with _house():
         found = await db.query("SELECT count(*) AS n FROM passport")
         passports = int(found[0]["n"])
-        event_id = int((await db.query("SELECT id FROM event WHERE slug = $1", SLUG))[0]["id"])
+        found = await db.query("SELECT id, starts_on FROM event WHERE slug = $1", SLUG)
+        event_id, starts_on = int(found[0]["id"]), date.fromisoformat(str(found[0]["starts_on"])[:10])
         gates = sum(kind is CheckpointKind.GATE for kind in _KINDS)
         have = int((await db.query("SELECT count(*) AS n FROM scan"))[0]["n"])
         first = int((await db.query("SELECT count(*) AS n FROM scan WHERE actor_key = $1", FILLER))[0]["n"])
@@ -230,7 +331,9 @@ async def fill(rows: int) -> None:
                 f"{passports} passports have room for {passports * gates * FILL_DAYS} filled rows"
             )
         for start in range(first, last, 10 * CHUNK):
-            statement = _fill_statement(start, min(last, start + 10 * CHUNK), passports, gates, today)
+            statement = _fill_statement(
+                range(start, min(last, start + 10 * CHUNK)), passports, gates, starts_on, today
+            )
             async with unit_of_work():
                 await db.execute(statement)
         if last > first:
@@ -245,25 +348,25 @@ async def fill(rows: int) -> None:
         await _analyse()
 
 
-def _fill_statement(start: int, end: int, passports: int, gates: int, today: date) -> str:
+def _fill_statement(numbers: range, passports: int, gates: int, starts_on: date, today: date) -> str:
     # Numbers and dates of our own making: nothing here came from outside.
     nth_day = f"(n / {passports * gates})"
     if db.dialect() == "sqlite":
         dates = {
-            "numbers": f"(WITH RECURSIVE s(n) AS (SELECT {start} UNION ALL SELECT n + 1 FROM s WHERE n + 1 < {end}) SELECT n FROM s)",
+            "numbers": f"(WITH RECURSIVE s(n) AS (SELECT {numbers.start} UNION ALL SELECT n + 1 FROM s WHERE n + 1 < {numbers.stop}) SELECT n FROM s)",
             "uuid": "(SELECT substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-4' || substr(h, 14, 3) || '-8' || substr(h, 18, 3)"
             " || '-' || substr(h, 21, 12) FROM (SELECT lower(hex(randomblob(16))) AS h, n))",
             "hex": "lower(hex(randomblob(32)))",
-            "date": f"date('{today}', CASE WHEN n % 5 = 4 THEN '0' ELSE -1 - {nth_day} END || ' days')",
+            "date": f"CASE WHEN n % 5 = 4 THEN '{today}' ELSE date('{starts_on}', {nth_day} || ' days') END",
         }
         dates["day"] = dates["date"]
         dates["at"] = (
             f"strftime('%Y-%m-%d %H:%M:%S', {dates['date']}, '+1 hours', (n % 28800) || ' seconds') || '.000000+00:00'"
         )
     else:
-        day = f"(date '{today}' - CASE WHEN n % 5 = 4 THEN 0 ELSE 1 + {nth_day} END)"
+        day = f"(CASE WHEN n % 5 = 4 THEN date '{today}' ELSE date '{starts_on}' + ({nth_day})::int END)"
         dates = {
-            "numbers": f"generate_series({start}, {end - 1}) AS n",
+            "numbers": f"generate_series({numbers.start}, {numbers.stop - 1}) AS n",
             "uuid": "gen_random_uuid()",
             "hex": "md5(random()::text) || md5(random()::text)",
             "date": day,
@@ -334,6 +437,10 @@ def main(arguments: Sequence[str]) -> int:
             asyncio.run(fill(int(rows)))
         case ["check", acks]:
             asyncio.run(check(Path(acks)))
+        case ["opening", target, passports, lanes]:
+            asyncio.run(opening(Path(target), int(passports), int(lanes)))
+        case ["books"]:
+            asyncio.run(books())
         case ["ddl"]:
             ddl()
         case _:

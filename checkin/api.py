@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -11,15 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from checkin import checkpoints, counting, queries, scanning
+from checkin import api_shapes as shapes
+from checkin import checkpoints, counting, devices, quarantine, queries, scanning
+from checkin.answers import as_json
+from checkin.device_rules import DeviceCode
+from checkin.lead_rules import REASON_MAX
+from checkin.offline_rules import Local
 from checkin.rules import BATCH_MAX, CODE_MAX, CheckinCode, Direction
-from checkin.scanning import Answer, ScanEntry
-from checkin.words import VERDICT_HELP, VERDICTS
-from events.access import Door, route
+from checkin.scanning import ScanEntry
+from events.access import Door, express_route, route
 from events.rules import Permission
 from kernel.errors import Code, Invalid, NotFound, Problem, Refusal
-from kernel.text import LOCALES
-from web import i18n, render
+from web import render
+from web.api_doc import ApiDoc
 from web.forms import problems_of
 from web.routing import Entry
 
@@ -28,7 +32,10 @@ BATCH_BODY_MAX = 512 * 1024
 
 
 class ScanBody(BaseModel):
-    """``{scan_id, code, checkpoint, direction, age_ms}``. There is no time of the device in it: ages are counted."""
+    """``{scan_id, code, checkpoint, direction, age_ms, local}``. There is no time of the device in it: ages are counted.
+
+    ``local`` is what a phone without network told the person: no part of the scan's identity nor of its verdict.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -38,79 +45,35 @@ class ScanBody(BaseModel):
     direction: Direction = Direction.ENTRY
     #: Out of any belief is not refused here: the scan is kept and marked doubtful.
     age_ms: int | None = Field(default=None, ge=-(2**53), le=2**53)
+    local: Local = Local.NONE
+    #: A lead's word against a refusal; whoever is no lead here is refused with it.
+    reason: str = Field(default="", max_length=REASON_MAX)
 
     def entry(self) -> ScanEntry:
-        return ScanEntry(self.scan_id, self.code, self.checkpoint, self.direction, self.age_ms)
+        return ScanEntry(
+            self.scan_id,
+            self.code,
+            self.checkpoint,
+            self.direction,
+            self.age_ms,
+            reason=self.reason.strip(),
+            local=self.local,
+        )
 
 
-def _verdict_words() -> dict[str, dict[str, str]]:
-    return {
-        code.value: {locale: i18n.gettext_in(locale, text) for locale in LOCALES}
-        for code, text in VERDICTS.items()
-    }
-
-
-def _verdict_help() -> dict[str, dict[str, str]]:
-    return {
-        code.value: {locale: i18n.gettext_in(locale, text) for locale in LOCALES}
-        for code, text in VERDICT_HELP.items()
-    }
-
-
-class _Words:
-    """Read once: the catalogues do not change while we run."""
-
-    verdicts: ClassVar[dict[str, dict[str, str]]] = {}
-    help: ClassVar[dict[str, dict[str, str]]] = {}
-
-
-def as_json(answer: Answer) -> dict[str, Any]:
-    """An answer as scanners receive it; keys are frozen once released (docs/http-api.md)."""
-    if not _Words.verdicts:
-        _Words.verdicts, _Words.help = _verdict_words(), _verdict_help()
-    holder = answer.holder
-    return {
-        "scan_id": str(answer.scan_id),
-        "verdict": answer.verdict.value,
-        "tone": answer.tone.value,
-        "words": _Words.verdicts[answer.verdict.value],
-        "help": _Words.help[answer.verdict.value],
-        "at": answer.at,
-        "checkpoint": answer.checkpoint_id,
-        "direction": answer.direction.value,
-        "replayed": answer.is_replay,
-        "doubtful": answer.is_doubtful,
-        "holder": None
-        if holder is None
-        else {
-            "passport_id": holder.passport_id,
-            "name": holder.name,
-            "line": holder.line,
-            "ticket_type": dict(holder.ticket_type),
-            "door_note": dict(holder.door_note),
-        },
-        "first": None
-        if answer.first is None
-        else {"at": answer.first.at, "checkpoint": dict(answer.first.checkpoint)},
-        "elsewhere": None
-        if answer.elsewhere is None
-        else {"id": answer.elsewhere.id, "name": dict(answer.elsewhere.name)},
-    }
-
-
-async def scan_one(request: Request, door: Door) -> Response:
+async def scan_one(door: Door, raw: bytes) -> bytes:
     try:
-        body = ScanBody.model_validate_json(await request.body())
+        body = ScanBody.model_validate_json(raw)
     except ValidationError as error:
         raise Invalid(problems_of(error), code=CheckinCode.SCAN_MALFORMED) from None
     answer = await scanning.scan(door=door, entry=body.entry(), at=datetime.now(UTC))
-    return render.json(as_json(answer))
+    return render.json_bytes(as_json(answer))
 
 
-async def scan_batch(request: Request, door: Door) -> Response:
-    """``{"scans": [...]}`` -> ``{"results": [...]}``, one per entry in order: ``{"ok": true, ...answer}`` or
-    ``{"ok": false, "index", "scan_id", "code", "title"}``. What is wrong with one entry is said of that one."""
-    at = datetime.now(UTC)
+async def read_batch(
+    request: Request,
+) -> tuple[list[Any], list[tuple[int, ScanEntry]], list[dict[str, Any] | None]]:
+    """A batch's items, the entries that could be read with their places, and the results with what could not."""
     try:
         raw = orjson.loads(await request.body())
         items = raw["scans"]
@@ -129,12 +92,39 @@ async def scan_batch(request: Request, door: Door) -> Response:
             results[index] = _wrong(index, item, CheckinCode.SCAN_MALFORMED) | {
                 "fields": {name: problem.code for name, problem in problems_of(error).items()}
             }
+    return items, entries, results
+
+
+async def scan_batch(request: Request, door: Door) -> Response:
+    """``{"scans": [...]}`` -> ``{"results": [...]}``, one per entry in order: ``{"ok": true, ...answer}`` or
+    ``{"ok": false, "index", "scan_id", "code", "title"}``. What is wrong with one entry is said of that one."""
+    at = datetime.now(UTC)
+    items, entries, results = await read_batch(request)
     answers = await scanning.scan_batch(door=door, entries=[entry for _, entry in entries], at=at)
     for (index, _), answer in zip(entries, answers, strict=True):
         if isinstance(answer, Refusal):
             results[index] = _wrong(index, items[index], answer.code)
         else:
             results[index] = {"ok": True} | as_json(answer)
+    return render.json({"results": results})
+
+
+async def leftovers(request: Request, door: Door) -> Response:
+    """What a revoked or expired phone still holds: kept apart, each item answered, nothing counted.
+
+    A phone erases what it knows before it asks this; ``"wiped": false`` says that it could not.
+    """
+    devices.only_device(door, also_over=True)
+    _, entries, results = await read_batch(request)
+    raw: dict[str, Any] = orjson.loads(await request.body())
+    await quarantine.take(
+        actor=door.actor,
+        entries=[entry for _, entry in entries],
+        is_wiped=raw.get("wiped") is not False,
+        at=datetime.now(UTC),
+    )
+    for index, entry in entries:
+        results[index] = {"ok": True, "quarantined": True, "scan_id": entry.scan_id}
     return render.json({"results": results})
 
 
@@ -193,8 +183,13 @@ async def checkpoint_counts(request: Request, door: Door) -> Response:
     if checkpoint_id not in world.checkpoints or (scope is not None and checkpoint_id not in scope):
         raise NotFound(CheckinCode.CHECKPOINT_UNKNOWN)
     now = datetime.now(UTC)
+    facts = world.checkpoints[checkpoint_id].facts
     return render.json(
-        await counting.counts(checkpoint_id=checkpoint_id, programme_date=world.programme_date(now))
+        await counting.counts(
+            checkpoint_id=checkpoint_id,
+            programme_date=world.programme_date(now),
+            key=counting.key_now(world, facts, now) if facts.slots is not None else None,
+        )
     )
 
 
@@ -204,14 +199,23 @@ async def find_people(request: Request, door: Door) -> Response:
     return render.json({"people": found})
 
 
+def _doc(summary: str, answer: type[BaseModel], **more: Any) -> ApiDoc:
+    return ApiDoc(tag="At the door", summary=summary, answer=answer, **more)
+
+
 ROUTES: list[Entry] = [
-    route(
+    express_route(
         "/e/{slug}/api/scans",
         scan_one,
         "checkin.api.scan",
         Permission.SCAN,
-        methods=("POST",),
         body_max=8 * 1024,
+        api=_doc(
+            "Decides one scan; the same `scan_id` again gets the same answer.",
+            shapes.ScanAnswer,
+            body=ScanBody,
+            refusals={404: (CheckinCode.CHECKPOINT_UNKNOWN,), 409: (Code.REPLAY_MISMATCH,)},
+        ),
     ),
     route(
         "/e/{slug}/api/scans/batch",
@@ -220,13 +224,47 @@ ROUTES: list[Entry] = [
         Permission.SCAN,
         methods=("POST",),
         body_max=BATCH_BODY_MAX,
+        late=True,
+        api=_doc("A device's queue in its own order.", shapes.BatchResults, body=shapes.ScanBatch),
     ),
-    route("/e/{slug}/api/checkpoints", list_checkpoints, "checkin.api.checkpoints", Permission.SCAN),
+    route(
+        "/e/{slug}/api/device/leftovers",
+        leftovers,
+        "checkin.api.device_leftovers",
+        Permission.VIEW_PUBLIC,
+        ("POST",),
+        body_max=BATCH_BODY_MAX,
+        api=ApiDoc(
+            tag="Paired phones",
+            summary="What a revoked or expired device still holds, kept apart until a lead decides.",
+            answer=shapes.LeftoverResults,
+            body=shapes.Leftovers,
+            refusals={409: (DeviceCode.QUARANTINE_FULL,)},
+        ),
+    ),
+    route(
+        "/e/{slug}/api/checkpoints",
+        list_checkpoints,
+        "checkin.api.checkpoints",
+        Permission.SCAN,
+        api=_doc("The checkpoints that one may scan at.", shapes.Checkpoints),
+    ),
     route(
         "/e/{slug}/api/checkpoints/{checkpoint_id:int}/counts",
         checkpoint_counts,
         "checkin.api.counts",
         Permission.SCAN,
+        api=_doc(
+            "Today's figures of one checkpoint.",
+            shapes.Counts,
+            refusals={404: (CheckinCode.CHECKPOINT_UNKNOWN,)},
+        ),
     ),
-    route("/e/{slug}/api/people", find_people, "checkin.api.people", Permission.SCAN),
+    route(
+        "/e/{slug}/api/people",
+        find_people,
+        "checkin.api.people",
+        Permission.SCAN,
+        api=_doc("Finds somebody; at most twenty.", shapes.FoundPeople, query=shapes.PeopleQuery),
+    ),
 ]

@@ -7,7 +7,7 @@ topic and moves the figures. The document knows no language: words, names and th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
@@ -16,28 +16,30 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from checkin import checkpoints, counting
+from checkin import api_shapes, board_rules, checkpoints, counting, rehearsals
+from checkin.board_rules import CLOSED, FULL, OPEN, AlertKind, level
 from checkin.checkpoints import CheckpointView, World
-from checkin.counting import CLOSED, FULL, OPEN, Room
+from checkin.counting import Room
 from checkin.rules import TONES, CheckpointKind, VerdictCode
 from checkin.words import VERDICTS
 from events import access
 from events import queries as events
 from events.access import Door, route
-from events.rules import Permission
+from events.desk.shared import site_names, whole_id
+from events.rules import EventCode, Permission
 from kernel.actor import Actor
 from kernel.errors import Forbidden, NotFound, SignInNeeded
 from kernel.live import Frame
 from kernel.text import N_
 from people import topics
 from web import i18n, render
+from web.api_doc import ApiDoc
 from web.render import Context
 from web.routing import Entry
 from web.sockets import conditional
 
-#: From here on a door with a limit is marked, and from there on more loudly.
-CARE_PERCENT: Final = 80
-STOP_PERCENT: Final = 95
+#: How a level is shown: a colour, and a sign and a word beside it (board.css, ``_room_line``).
+LEVEL_TONES: Final[Mapping[int, str]] = {0: "", 80: "care", 95: "stop", 100: "full"}
 
 
 # --- topics ------------------------------------------------------------------------------------------------------
@@ -50,7 +52,10 @@ async def load_board(topic: str) -> Frame | None:
         return None
     version = (await topics.versions([topic]))[topic]
     try:
-        return Frame(version, orjson.dumps(await counting.board(event_id=event_id, at=datetime.now(UTC))))
+        document = await counting.board(
+            event_id=event_id, at=datetime.now(UTC), site_id=counting.site_of(topic)
+        )
+        return Frame(version, orjson.dumps(document))
     except NotFound:
         return None
 
@@ -70,8 +75,8 @@ async def load_rooms(topic: str) -> Frame | None:
 
 
 _NEEDED: Final[Mapping[str, Permission]] = {
-    counting.BOARD: Permission.VIEW_BOARD,
-    counting.ROOMS: Permission.VIEW_PUBLIC,
+    checkpoints.BOARD: Permission.VIEW_BOARD,
+    checkpoints.ROOMS: Permission.VIEW_PUBLIC,
 }
 
 
@@ -82,10 +87,12 @@ async def authorise(actor: Actor, topic: str) -> bool:
     if event is None:
         return False
     try:
-        await access.open_event(actor, event.slug, _NEEDED[topic.partition(".")[0]])
+        door = await access.open_event(actor, event.slug, _NEEDED[topic.partition(".")[0]])
     except (SignInNeeded, Forbidden, NotFound):
         return False
-    return True
+    # A role narrowed to a site sees that site's figures and no others.
+    scope = door.site_scope()
+    return scope is None or counting.site_of(topic) in scope
 
 
 # --- the board ---------------------------------------------------------------------------------------------------
@@ -123,15 +130,39 @@ _WORDS: Final[Mapping[str, str]] = {
     "read_out": N_("{time}: {n} admitted"),
     "read_refused": N_("{n} refused"),
     "nothing": N_("Nothing has been scanned today."),
-    "among": N_("among the latest {n} scans"),
+    "still_expected": N_("{n} still to come"),
+    "came_in": N_("{n} came in"),
+    "counted": N_("{n} counted"),
+    "level_80": N_("filling up"),
+    "level_95": N_("nearly full"),
+    "conflicts": N_("{n} conflicts of phones without network"),
+    "devices": N_("{n} phones not heard of for five minutes"),
+    "room_full": N_("{name} is full: {n} people"),
+    "refusals": N_("{name}: {n} refused in ten minutes"),
+    "silent": N_("{name}: no scan for {n} min"),
+    "sound_on": N_("Sound is on"),
+    "sound_off": N_("Sound is off"),
 }
 
-_LINE_WORDS: Final = ("percent", "of_capacity", "inside", "exits", "repeats", "refused", "full", "closed")
+_LINE_WORDS: Final = (
+    "came_in",
+    "counted",
+    "level_80",
+    "level_95",
+    "percent",
+    "of_capacity",
+    "inside",
+    "exits",
+    "repeats",
+    "refused",
+    "full",
+    "closed",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One checkpoint on the board. ``share``: how full, in percent, where there is a limit."""
+    """One checkpoint or room on the board, and where the scans behind it are."""
 
     id: int
     name: str
@@ -141,6 +172,15 @@ class Line:
     main: str
     more: str
     tone: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """An alert in words, and the scans behind it."""
+
+    words: str
+    href: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +209,7 @@ class TenMinutes:
     at: datetime
     entries: int
     refused: int
+    href: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +222,13 @@ class BoardPage(Context):
     checkpoints_total: int
     arrived: str
     arrived_beside: str
+    arrived_count: int
+    registered: int
+    still_expected: str
+    alerts: Sequence[AlertLine]
+    rooms: Sequence[Line]
+    #: Where the scans are, and the parts of an address that each number adds.
+    scans: Callable[..., str]
     inside: str | None
     per_minute: str
     per_minute_beside: str
@@ -190,26 +238,62 @@ class BoardPage(Context):
     others: Sequence[Line]
     more: int
     latest: Sequence[Glance]
-    reasons: Sequence[tuple[str, str, int, int]]
-    among: int | None
+    #: (code, words, count, the commonest's count, the scans)
+    reasons: Sequence[tuple[str, str, int, int, str]]
     chart: Sequence[Bar]
     chart_top: int
     table: Sequence[TenMinutes]
     shows_names: bool
     has_scans: bool
+    lanes_href: str
+    conflicts: Mapping[str, int]
+    rehearsal: rehearsals.Banner
+    conflicts_href: str
+    #: (words, href, current), when the event has sites
+    sites: Sequence[tuple[str, str, bool]] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def board_page(request: Request, door: Door) -> Response:
-    """``?names=0`` leaves people's names out, for a screen that others can see; ``?transport=poll`` is for tests."""
+    """``?site=`` narrows the board to one site; ``?names=0`` leaves people's names out, for a screen that others can
+    see; ``?transport=poll`` is for tests.
+    """
     at = datetime.now(UTC)
     shows_names = request.query_params.get("names") != "0"
-    topic = counting.board_topic(door.event.id)
+    sites = await _sites(door)
+    site_id = whole_id(request.query_params.get("site"))
+    if site_id is not None and site_id not in sites:
+        raise NotFound(EventCode.SITE_UNKNOWN)
+    if site_id is None and door.site_scope() is not None:
+        # Theirs is the first of their sites; the others are one tap away.
+        site_id = next(iter(sites), None)
+        if site_id is None:
+            raise Forbidden()
+    topic = checkpoints.board_topic(door.event.id, site_id)
     # The version first: then the figures below are never older than it.
     version = (await topics.versions([topic]))[topic]
-    document = await counting.board(event_id=door.event.id, at=at)
+    document = await counting.board(event_id=door.event.id, at=at, site_id=site_id)
     world = await checkpoints.world(door.event.id)
-    context = _board_context(document, world, at, shows_names)
+    places = {place.id: _say(place.name) for place in await events.places(door.event.id)}
+    kept = {} if site_id is None else {"site": str(site_id)}
+
+    def scans(**more: object) -> str:
+        return render.with_query(render.url("checkin.scans", slug=door.event.slug), **more, **kept)
+
+    conflicts_href = render.url("checkin.conflicts", slug=door.event.slug)
+    # Who may not give phones out sees on the lanes where nothing is scanned.
+    pairs = door.may(Permission.PAIR_DEVICES)
+    devices_href = render.url("checkin.desk.devices" if pairs else "checkin.lanes", slug=door.event.slug)
+    context = _board_context(
+        document,
+        world,
+        at,
+        shows_names=shows_names,
+        places=places,
+        scans=scans,
+        conflicts_href=conflicts_href,
+        devices_href=devices_href,
+    )
     shared = shared_lists(world)
     data = {
         "topic": topic,
@@ -226,15 +310,63 @@ async def board_page(request: Request, door: Door) -> Response:
             str(view.facts.id): [_say(view.name), view.facts.kind.value, view.facts.list_id in shared]
             for view in world.checkpoints.values()
         },
+        "places": {str(row[0]): places.get(row[0], "") for row in document["rooms"]},
+        "scans": scans(),
+        "conflicts": conflicts_href,
+        "devices": devices_href,
         "types": {str(key): _say(words.name) for key, words in world.ticket_types.items()},
-        "care": CARE_PERCENT,
-        "stop": STOP_PERCENT,
+        "tones": {str(mark): tone for mark, tone in LEVEL_TONES.items()},
     }
-    return await render.page(request, BoardPage(**context, data=data, **access.frame(door, "checkin.board")))
+    return await render.page(
+        request,
+        BoardPage(
+            **context,
+            conflicts=document["conflicts"],
+            rehearsal=rehearsals.banner_of(world, at),
+            conflicts_href=conflicts_href,
+            lanes_href=render.with_query(render.url("checkin.lanes", slug=door.event.slug), **kept),
+            sites=_site_tabs(door, sites, site_id, shows_names=shows_names),
+            data=data,
+            **access.frame(door, "checkin.board"),
+        ),
+    )
+
+
+async def _sites(door: Door) -> dict[int, str]:
+    """The sites whose boards somebody may see, in the reader's language."""
+    scope = door.site_scope()
+    return {
+        number: name for number, name in (await site_names(door)).items() if scope is None or number in scope
+    }
+
+
+def _site_tabs(
+    door: Door, sites: Mapping[int, str], chosen: int | None, *, shows_names: bool
+) -> Sequence[tuple[str, str, bool]]:
+    """(words, href, current): the whole event, where one may see it, and each site."""
+    if not sites:
+        return ()
+    kept = {} if shows_names else {"names": "0"}
+    whole: list[tuple[str, dict[str, str], bool]] = (
+        [(i18n.gettext("All sites"), {}, chosen is None)] if door.site_scope() is None else []
+    )
+    every = [*whole, *((name, {"site": str(number)}, number == chosen) for number, name in sites.items())]
+    return [
+        (words, render.url("checkin.board", slug=door.event.slug, **kept, **more), current)
+        for words, more, current in every
+    ]
 
 
 def _board_context(
-    document: Mapping[str, Any], world: World, at: datetime, shows_names: bool
+    document: Mapping[str, Any],
+    world: World,
+    at: datetime,
+    *,
+    shows_names: bool,
+    places: Mapping[int, str],
+    scans: Callable[..., str],
+    conflicts_href: str,
+    devices_href: str,
 ) -> dict[str, Any]:
     say = {key: i18n.gettext(text) for key, text in _WORDS.items()}
     rows = {row[0]: row for row in document["checkpoints"]}
@@ -249,13 +381,23 @@ def _board_context(
     return {
         "zone": world.time_zone,
         "at": at,
-        "checkpoints_total": len(world.checkpoints),
+        "checkpoints_total": len(document["checkpoints"]) + document["more"],
         "arrived": number(document["arrived"]),
         "arrived_beside": _fill(
             say["of_registered"],
             percent=percent(document["arrived"], document["registered"]),
             n=number(document["registered"]),
         ),
+        "arrived_count": document["arrived"],
+        "registered": document["registered"],
+        "still_expected": _fill(
+            say["still_expected"], n=number(max(0, document["registered"] - document["arrived"]))
+        ),
+        "alerts": _alerts(
+            document, world, at, places, scans=scans, conflicts_href=conflicts_href, devices_href=devices_href
+        ),
+        "rooms": [_room_line(row, places, scans) for row in document["rooms"]],
+        "scans": scans,
         "inside": None if document["inside"] is None else number(document["inside"]),
         # The minute that runs may already hold more than the last whole one.
         "per_minute": number(max(entries.get(minute, 0), entries.get(minute - 1, 0))),
@@ -264,21 +406,25 @@ def _board_context(
         ),
         "refused": number(refused_today),
         "refused_beside": _fill(say["of_scans"], percent=percent(refused_today, total), n=number(total)),
-        "gates": _lines([view for view in views if view.facts.kind is CheckpointKind.GATE], rows, world),
-        "others": _lines([view for view in views if view.facts.kind is not CheckpointKind.GATE], rows, world),
+        "gates": _lines(
+            [view for view in views if view.facts.kind is CheckpointKind.GATE], rows, world, scans
+        ),
+        "others": _lines(
+            [view for view in views if view.facts.kind is not CheckpointKind.GATE], rows, world, scans
+        ),
         "more": document["more"],
         "latest": [_glance(row, world, shows_names, say) for row in document["latest"]],
         "reasons": [
-            (code, i18n.gettext(VERDICTS[VerdictCode(code)]), count, most) for code, count in reasons.items()
+            (code, i18n.gettext(VERDICTS[VerdictCode(code)]), count, most, scans(what=code))
+            for code, count in reasons.items()
         ],
-        "among": document["reasons"]["among"],
         "chart": [
             Bar(x=slot - (minute - counting.MINUTES + 1), y=100 - 100 * n / peak, height=100 * n / peak)
             for slot, n in entries.items()
             if n and slot > minute - counting.MINUTES
         ],
         "chart_top": peak,
-        "table": _ten_minutes(document["starts"], entries, refused, minute),
+        "table": _ten_minutes(document["starts"], entries, refused, minute, world=world, scans=scans),
         "shows_names": shows_names,
         "has_scans": bool(total),
     }
@@ -291,7 +437,13 @@ def _by_minute(document: Mapping[str, Any]) -> tuple[dict[int, int], dict[int, i
 
 
 def _ten_minutes(
-    starts: int, entries: Mapping[int, int], refused: Mapping[int, int], minute: int
+    starts: int,
+    entries: Mapping[int, int],
+    refused: Mapping[int, int],
+    minute: int,
+    *,
+    world: World,
+    scans: Callable[..., str],
 ) -> list[TenMinutes]:
     """The chart's figures for those who need a table: the last two hours in tens of minutes, newest first."""
     last = minute // 10
@@ -300,6 +452,10 @@ def _ten_minutes(
             datetime.fromtimestamp(starts + ten * 600, UTC),
             sum(entries.get(ten * 10 + one, 0) for one in range(10)),
             sum(refused.get(ten * 10 + one, 0) for one in range(10)),
+            scans(
+                time=render.clock(datetime.fromtimestamp(starts + ten * 600, UTC), world.time_zone),
+                minutes=10,
+            ),
         )
         for ten in range(last, max(last - counting.MINUTES // 10, -1), -1)
     ]
@@ -311,22 +467,35 @@ def shared_lists(world: World) -> frozenset[int]:
     return frozenset(number for number, count in lanes.items() if count > 1)
 
 
-def _lines(views: Sequence[CheckpointView], rows: Mapping[int, Sequence[Any]], world: World) -> list[Line]:
+def _lines(
+    views: Sequence[CheckpointView],
+    rows: Mapping[int, Sequence[Any]],
+    world: World,
+    scans: Callable[..., str],
+) -> list[Line]:
     most = max((rows[view.facts.id][1] for view in views), default=0) or 1
     shared = shared_lists(world)
-    return [_line(view, rows[view.facts.id], most, shared=view.facts.list_id in shared) for view in views]
+    return [
+        _line(
+            view,
+            rows[view.facts.id],
+            most,
+            shared=view.facts.list_id in shared,
+            href=scans(checkpoint=view.facts.id),
+        )
+        for view in views
+    ]
 
 
-def _line(view: CheckpointView, row: Sequence[Any], most: int, *, shared: bool) -> Line:
+def _line(view: CheckpointView, row: Sequence[Any], most: int, *, shared: bool, href: str) -> Line:
     """The same words and limits as ``lineOf`` in board.js."""
     say = {key: i18n.gettext(_WORDS[key]) for key in _LINE_WORDS}
     _, entries, exits, repeats, refused, inside, capacity, state = row
     value, main, tone = entries, number(entries), ""
     bits = []
     if capacity and inside is not None:
-        full = percent(inside, capacity)
-        value, most, main = inside, capacity, _fill(say["percent"], n=full)
-        tone = "stop" if full >= STOP_PERCENT else "care" if full >= CARE_PERCENT else ""
+        value, most, main = inside, capacity, _fill(say["percent"], n=percent(inside, capacity))
+        tone = LEVEL_TONES[level(state, inside, capacity)]
         bits.append(_fill(say["of_capacity"], n=number(inside), m=number(capacity)))
     elif inside is not None and not shared:
         bits.append(_fill(say["inside"], n=number(inside)))
@@ -346,6 +515,67 @@ def _line(view: CheckpointView, row: Sequence[Any], most: int, *, shared: bool) 
         main=main,
         more=" · ".join(bits),
         tone="closed" if state == CLOSED else tone,
+        href=href,
+    )
+
+
+def _room_line(row: Sequence[Any], places: Mapping[int, str], scans: Callable[..., str]) -> Line:
+    """The same words and limits as ``roomOf`` in board.js."""
+    say = {key: i18n.gettext(_WORDS[key]) for key in _LINE_WORDS}
+    place, count, capacity, state, of = row
+    reached = level(state, count, capacity)
+    bits = [_fill(say[of if of in {"inside", "counted"} else "came_in"], n=number(count))]
+    if capacity:
+        bits = [_fill(say["of_capacity"], n=number(count), m=number(capacity))]
+    if state != OPEN:
+        bits.insert(0, say["full" if state == FULL else "closed"])
+    elif reached:
+        bits.insert(0, say[f"level_{reached}"])
+    return Line(
+        id=place,
+        name=places.get(place, ""),
+        kind="",
+        value=min(count, capacity) if capacity else 0,
+        most=capacity or 1,
+        main=_fill(say["percent"], n=percent(count, capacity)) if capacity else number(count),
+        more=" · ".join(bits),
+        tone="closed" if state == CLOSED else LEVEL_TONES[reached],
+        href=scans(place=place),
+    )
+
+
+def _alerts(
+    document: Mapping[str, Any],
+    world: World,
+    at: datetime,
+    places: Mapping[int, str],
+    *,
+    scans: Callable[..., str],
+    conflicts_href: str,
+    devices_href: str,
+) -> list[AlertLine]:
+    found = []
+    for one in board_rules.alerts(document, gates_of(world), int(at.timestamp())):
+        view = world.checkpoints.get(one.subject)
+        if one.kind is AlertKind.CONFLICTS:
+            name, href = "", conflicts_href
+        elif one.kind is AlertKind.DEVICES:
+            name, href = "", devices_href
+        elif one.kind is AlertKind.ROOM_FULL:
+            name, href = places.get(one.subject, ""), scans(place=one.subject)
+        elif one.kind is AlertKind.REFUSALS:
+            name = _say(view.name) if view else ""
+            href = scans(checkpoint=one.subject, what="all:refused", last=10)
+        else:
+            name, href = _say(view.name) if view else "", scans(checkpoint=one.subject)
+        words = i18n.gettext(_WORDS[one.kind])
+        found.append(AlertLine(_fill(words, name=name, n=number(one.number)), href))
+    return found
+
+
+def gates_of(world: World) -> frozenset[int]:
+    return frozenset(
+        view.facts.id for view in world.checkpoints.values() if view.facts.kind is CheckpointKind.GATE
     )
 
 
@@ -412,6 +642,7 @@ _ROOM_WORDS: Final[Mapping[str, str]] = {
     "2": N_("Closed"),
     "inside": N_("about {n} inside"),
     "entries": N_("about {n} came in"),
+    "counted": N_("about {n} inside"),
     "nobody": N_("nobody yet"),
 }
 
@@ -426,6 +657,8 @@ def rooms_json(rooms: Sequence[Room]) -> list[dict[str, Any]]:
             "state": one.state,
             "count": one.count,
             "of": one.of,
+            "level": one.level,
+            "session": one.session,
         }
         for one in rooms
     ]
@@ -433,7 +666,7 @@ def rooms_json(rooms: Sequence[Room]) -> list[dict[str, Any]]:
 
 async def rooms_file(request: Request, door: Door) -> Response:
     """For other people's pages and applications: any origin may read it, and ask again with its ETag."""
-    topic = counting.rooms_topic(door.event.id)
+    topic = checkpoints.rooms_topic(door.event.id)
     version = (await topics.versions([topic]))[topic]
     body = orjson.dumps(rooms_json(await counting.rooms(event_id=door.event.id, at=datetime.now(UTC))))
     response = conditional(request, Frame(version, body), body)
@@ -447,7 +680,7 @@ async def rooms_file(request: Request, door: Door) -> Response:
 
 async def rooms_page(request: Request, door: Door) -> Response:
     at = datetime.now(UTC)
-    topic = counting.rooms_topic(door.event.id)
+    topic = checkpoints.rooms_topic(door.event.id)
     version = (await topics.versions([topic]))[topic]
     rooms = await counting.rooms(event_id=door.event.id, at=at)
     words = {key: i18n.gettext(text) for key, text in {**_WORDS, **_ROOM_WORDS}.items()}
@@ -476,5 +709,17 @@ async def rooms_page(request: Request, door: Door) -> Response:
 ROUTES: list[Entry] = [
     route("/e/{slug}/live", board_page, "checkin.board", Permission.VIEW_BOARD),
     route("/e/{slug}/rooms", rooms_page, "checkin.rooms", Permission.VIEW_PUBLIC),
-    route("/e/{slug}/rooms.json", rooms_file, "checkin.rooms.json", Permission.VIEW_PUBLIC),
+    route(
+        "/e/{slug}/rooms.json",
+        rooms_file,
+        "checkin.rooms.json",
+        Permission.VIEW_PUBLIC,
+        api=ApiDoc(
+            tag="Live",
+            summary="How full the rooms are, in tens; any origin may read it.",
+            answer=api_shapes.Room,
+            is_list=True,
+            is_conditional=True,
+        ),
+    ),
 ]

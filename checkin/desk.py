@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agenda.queries import sessions as list_sessions
-from checkin import checkpoints
+from checkin import checkpoints, rehearsals
 from checkin.checkpoints import CheckpointView, NewWindow
+from checkin.room_rules import LEAD_MAX
 from checkin.rules import CheckinCode, CheckpointKind, Once, OnRepeat, Window
 from checkin.words import KINDS, ON_REPEAT, ONCE
 from events import queries as events
 from events.access import Door, frame, route
+from events.desk.shared import site_chips, site_names, whole_id
 from events.rules import Permission
 from kernel.errors import Code, Invalid, NotFound, Problem
 from kernel.text import LOCALES, LocalizedText
@@ -40,6 +42,7 @@ class CheckpointLine:
     repeat: str
     place: str
     ticket_types: str
+    site: str
     windows: int
     is_open: bool
 
@@ -47,8 +50,12 @@ class CheckpointLine:
 @dataclass(frozen=True, kw_only=True)
 class ListPage(Context):
     template: ClassVar[str] = "checkin/desk/checkpoints.html"
+    rehearsal: rehearsals.Banner
+    rehearsal_href: str
     lines: Sequence[CheckpointLine]
     new_href: str
+    #: (words, href, count, current), when the event has sites
+    sites: Sequence[tuple[str, str, int, bool]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +73,10 @@ class EditPage(FormContext):
     ticket_types: Sequence[Choice]
     chosen_types: Sequence[str]
     lists: Sequence[Choice]
+    sites: Sequence[Choice]
     zone: str
+    #: Where phones are paired for this checkpoint; empty for a new one.
+    pair_href: str
 
 
 def _choices(words: Mapping[str, str]) -> list[Choice]:
@@ -77,6 +87,8 @@ async def list_page(request: Request, door: Door) -> Response:
     locale, slug = i18n.current_locale(), door.event.slug
     world = await checkpoints.read_world(door.event.id)
     places = {place.id: place.name.in_(locale) for place in await events.places(door.event.id)}
+    names = await site_names(door)
+    chosen = whole_id(request.query_params.get("site"))
     lines = [
         CheckpointLine(
             href=render.url("checkin.desk.checkpoint", slug=slug, checkpoint_id=view.facts.id),
@@ -88,14 +100,29 @@ async def list_page(request: Request, door: Door) -> Response:
             ticket_types=_joined(
                 [world.ticket_types[one].name.in_(locale) for one in sorted(view.facts.ticket_types)]
             ),
+            site=names.get(view.in_site or 0, ""),
             windows=len(view.facts.windows),
             is_open=view.facts.is_open,
         )
         for view in world.checkpoints.values()
+        if chosen not in names or view.in_site == chosen
     ]
     new_href = render.url("checkin.desk.new_checkpoint", slug=slug)
     return await render.page(
-        request, ListPage(lines=lines, new_href=new_href, **frame(door, "checkin.desk.checkpoints"))
+        request,
+        ListPage(
+            lines=lines,
+            new_href=new_href,
+            sites=site_chips(
+                names,
+                chosen,
+                render.url("checkin.desk.checkpoints", slug=slug),
+                [view.in_site for view in world.checkpoints.values()],
+            ),
+            rehearsal=rehearsals.banner_of(world, datetime.now(UTC)),
+            rehearsal_href=render.url("checkin.rehearsal", slug=slug),
+            **frame(door, "checkin.desk.checkpoints"),
+        ),
     )
 
 
@@ -135,7 +162,11 @@ async def _edit_page(
         ticket_types=[(str(key), words.name.in_(locale)) for key, words in world.ticket_types.items()],
         chosen_types=list(chosen),
         lists=[(str(other.facts.id), other.name.in_(locale)) for other in world.checkpoints.values()],
+        sites=[(str(key), name) for key, name in (await site_names(door)).items()],
         zone=door.event.time_zone,
+        pair_href=""
+        if view is None
+        else render.with_query(render.url("checkin.desk.pairings", slug=slug), at=view.facts.id),
         values=values,
         problems=problems,
         **frame(door, "checkin.desk.checkpoints"),
@@ -143,7 +174,7 @@ async def _edit_page(
 
 
 def _values_of(view: CheckpointView, zone: ZoneInfo) -> dict[str, str]:
-    facts = view.facts
+    facts, leaves_others = view.facts, view.leaves_others
     return {
         "code": view.code,
         "kind": facts.kind,
@@ -155,6 +186,9 @@ def _values_of(view: CheckpointView, zone: ZoneInfo) -> dict[str, str]:
         "capacity": "" if facts.capacity is None else str(facts.capacity),
         "place": str(view.place_id or ""),
         "session": str(view.session_id or ""),
+        "site": str(view.site_id or ""),
+        "lead_minutes": str(int(facts.lead.total_seconds()) // 60),
+        "stays_in_others": "" if leaves_others else "1",
         "windows": "\n".join(write_window(window, zone) for window in facts.windows),
     }
 
@@ -215,9 +249,12 @@ class _Typed:
     capacity: int | None
     place_id: int | None
     session_id: int | None
+    site_id: int | None
     shares_list_of: int | None
     ticket_type_ids: tuple[int, ...]
     windows: tuple[NewWindow, ...]
+    lead_minutes: int
+    leaves_others: bool
 
 
 async def _read(door: Door, values: Mapping[str, str], chosen: Sequence[str], *, is_new: bool) -> _Typed:
@@ -238,13 +275,19 @@ async def _read(door: Door, values: Mapping[str, str], chosen: Sequence[str], *,
         capacity = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else None
         if capacity is None:
             problems["capacity"] = Problem(Code.NOT_A_NUMBER)
+    lead, longest = checkpoints.LEAD_MINUTES, int(LEAD_MAX.total_seconds()) // 60
+    if text := values.get("lead_minutes", "").strip():
+        lead = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else longest + 1
+        if lead > longest:
+            problems["lead_minutes"] = Problem(CheckinCode.LEAD_TOO_LONG, {"limit": longest})
     kind = _one_of(CheckpointKind, values.get("kind", ""), "kind", problems, CheckpointKind.GATE)
     once = _one_of(Once, values.get("once", ""), "once", problems, Once.EVENT)
     on_repeat = _one_of(OnRepeat, values.get("on_repeat", ""), "on_repeat", problems, OnRepeat.WARN)
     own_places = {str(place.id) for place in await events.places(door.event.id)}
     own_sessions = {str(one.id) for one in await list_sessions(door.event.id)}
     own_types = {str(one.id) for one in await events.ticket_types(door.event.id)}
-    for field, own in (("place", own_places), ("session", own_sessions)):
+    own_sites = {str(one.id) for one in await events.sites(door.event.id)}
+    for field, own in (("place", own_places), ("session", own_sessions), ("site", own_sites)):
         if values.get(field) and values[field] not in own:
             problems[field] = Problem(Code.NOT_A_CHOICE)
     if any(one not in own_types for one in chosen):
@@ -268,9 +311,12 @@ async def _read(door: Door, values: Mapping[str, str], chosen: Sequence[str], *,
         capacity=capacity,
         place_id=int(values["place"]) if values.get("place") else None,
         session_id=int(values["session"]) if values.get("session") else None,
+        site_id=int(values["site"]) if values.get("site") else None,
         shares_list_of=int(shares) if shares.isascii() and shares.isdigit() else None,
         ticket_type_ids=tuple(int(one) for one in chosen),
         windows=tuple(windows),
+        lead_minutes=lead,
+        leaves_others=not values.get("stays_in_others"),
     )
 
 
@@ -303,6 +349,9 @@ async def new_page(request: Request, door: Door) -> Response:
             capacity=given.capacity,
             place_id=given.place_id,
             session_id=given.session_id,
+            site_id=given.site_id,
+            lead_minutes=given.lead_minutes,
+            leaves_others=given.leaves_others,
             windows=given.windows,
             ticket_type_ids=given.ticket_type_ids,
             shares_list_of=given.shares_list_of,
@@ -350,6 +399,9 @@ async def edit_page(request: Request, door: Door) -> Response:
         capacity=given.capacity,
         place_id=given.place_id,
         session_id=given.session_id,
+        site_id=given.site_id,
+        lead_minutes=given.lead_minutes,
+        leaves_others=given.leaves_others,
         windows=given.windows,
         ticket_type_ids=given.ticket_type_ids,
     )

@@ -8,19 +8,23 @@ Every code that ever led to a passport stays in ``passport_code``; a replaced on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 import orjson
 
-from checkin import cards
-from checkin.rules import CodeKind, PassportStatus
+from checkin import cards, snapshot
+from checkin.checkpoints import board_topic
+from checkin.rules import CodeKind, PassportStatus, read_code
+from checkin.undoing import STANDS
 from events.desk.exports import ExportPictures
-from events.queries import RegistrationFacts, find_event_by_id, registration_facts
+from events.merging_rules import MergeCode
+from events.queries import RegistrationFacts, find_event_by_id, groups_led, registration_facts
 from events.registrations import secret_of
 from events.rules import EventCode, RegistrationState
+from events.self_service_rules import SelfServiceCode
 from kernel import codes, db
 from kernel.actor import Actor
 from kernel.db import after_commit, unit_of_work
@@ -43,6 +47,8 @@ _STATUS: Final[dict[RegistrationState, PassportStatus]] = {
     RegistrationState.CONFIRMED: PassportStatus.VALID,
     RegistrationState.PENDING: PassportStatus.NOT_CONFIRMED,
     RegistrationState.WAITLISTED: PassportStatus.NOT_CONFIRMED,
+    RegistrationState.OFFERED: PassportStatus.NOT_CONFIRMED,
+    RegistrationState.DECLINED: PassportStatus.CANCELLED,
     RegistrationState.CANCELLED: PassportStatus.CANCELLED,
 }
 
@@ -69,6 +75,8 @@ class PassportView:
     status: PassportStatus
     badge_name: str
     badge_line: str
+    badge_number: int | None = None
+    badge_box: str = ""
     is_live: bool = True
 
 
@@ -88,32 +96,36 @@ def secret_link(slug: str, registration: RegistrationFacts) -> str:
 async def follow_registrations(changed: News) -> None:
     """Creates what is missing and changes what differs, inside the caller's unit of work.
 
-    At most eight statements, however many registrations. Raises Conflict (``external_code_taken``) when another shop's
+    At most twelve statements, however many registrations. Raises Conflict (``external_code_taken``) when another shop's
     ticket code is already somebody else's code in this event; the caller's whole action is then rolled back.
     """
     ids = sorted(set(changed.registration_ids))
     wanted = [row for row in await registration_facts(ids) if row.event_id == changed.event_id]
     if not wanted:
         return
+    led = {number: group.id for number, group in (await groups_led([row.id for row in wanted])).items()}
     known = await _passports(wanted)
     fresh = [row for row in wanted if row.id not in known]
     if fresh:
-        await _create(changed.event_id, fresh, datetime.now(UTC))
+        await _create(changed.event_id, fresh, led, datetime.now(UTC))
         known |= await _passports(fresh)
-    moved = await _update(known, wanted)
-    await _follow_aliases(changed.event_id, known, wanted)
+    moved = await _update(known, wanted, led)
+    renamed = await _follow_aliases(changed.event_id, known, wanted)
     if fresh or moved:
         # The board shows how many are registered.
-        topic = f"board.{changed.event_id}"
-        await topics.bump(topic)
+        topic = board_topic(changed.event_id)
+        await topics.bump(topic, snapshot.topic(changed.event_id))
         after_commit(lambda: hub.touched(topic))
+    elif renamed:
+        await topics.bump(snapshot.topic(changed.event_id))
 
 
 async def _passports(registrations: Iterable[RegistrationFacts]) -> dict[int, dict[str, Any]]:
     """By registration id; ``external`` is the other shop's code that leads to the passport now."""
     rows = orjson.dumps([{"id": registration.id} for registration in registrations]).decode()
     found = await db.query(
-        "SELECT p.id, p.registration_id, p.ticket_type_id, p.status, p.badge_name, p.badge_line, c.code AS external "
+        "SELECT p.id, p.registration_id, p.ticket_type_id, p.status, p.badge_name, p.badge_line, p.leads_group_id, "
+        "c.code AS external "
         f"FROM {db.json_rows('$1', id='int')} JOIN passport p ON p.registration_id = r.id "
         "LEFT JOIN passport_code c ON c.passport_id = p.id AND c.kind = 'external' AND c.is_live",
         rows,
@@ -121,17 +133,19 @@ async def _passports(registrations: Iterable[RegistrationFacts]) -> dict[int, di
     return {row["registration_id"]: row for row in found}
 
 
-async def _create(event_id: int, registrations: Sequence[RegistrationFacts], at: datetime) -> None:
+async def _create(
+    event_id: int, registrations: Sequence[RegistrationFacts], led: Mapping[int, int], at: datetime
+) -> None:
     """One passport each, with its token and short code; a short code that is taken is drawn again."""
     left = {row.id: row for row in registrations}
     made: list[dict[str, Any]] = []
     for _ in range(TRIES):
-        drawn = {id_: _new_row(row, at) for id_, row in left.items()}
+        drawn = {id_: _new_row(row, led.get(id_), at) for id_, row in left.items()}
         rows = await db.query(
             "INSERT INTO passport (event_id, registration_id, ticket_type_id, token, public_token, short_code, status, "
-            "badge_name, badge_line, created_at) "
+            "badge_name, badge_line, leads_group_id, badge_box, created_at) "
             "SELECT r.event_id, r.registration_id, r.ticket_type_id, r.token, r.public_token, r.short_code, r.status, "
-            "r.badge_name, r.badge_line, r.created_at FROM "
+            "r.badge_name, r.badge_line, r.leads_group_id, '', r.created_at FROM "
             + db.json_rows(
                 "$1",
                 event_id="int",
@@ -143,6 +157,7 @@ async def _create(event_id: int, registrations: Sequence[RegistrationFacts], at:
                 status="text",
                 badge_name="text",
                 badge_line="text",
+                leads_group_id="int",
                 created_at="instant",
             )
             + " WHERE NOT EXISTS (SELECT 1 FROM passport_code c WHERE c.event_id = r.event_id AND c.code = r.short_code) "
@@ -168,7 +183,7 @@ async def _create(event_id: int, registrations: Sequence[RegistrationFacts], at:
     )
 
 
-def _new_row(registration: RegistrationFacts, at: datetime) -> dict[str, Any]:
+def _new_row(registration: RegistrationFacts, led: int | None, at: datetime) -> dict[str, Any]:
     token = codes.new_token()
     return {
         "event_id": registration.event_id,
@@ -177,26 +192,29 @@ def _new_row(registration: RegistrationFacts, at: datetime) -> dict[str, Any]:
         "public_token": codes.public_token(token),
         "short_code": codes.new_short_code(),
         "created_at": db.stored_instant(at),
-        **_followed(registration),
+        **_followed(registration, led),
     }
 
 
-def _followed(registration: RegistrationFacts) -> dict[str, Any]:
+def _followed(registration: RegistrationFacts, led: int | None) -> dict[str, Any]:
     """The part of a passport that a registration decides."""
     return {
         "ticket_type_id": registration.ticket_type_id,
         "status": str(_STATUS[registration.state]),
         "badge_name": registration.badge_name or registration.name,
         "badge_line": registration.organisation,
+        "leads_group_id": led,
     }
 
 
-async def _update(known: dict[int, dict[str, Any]], registrations: Sequence[RegistrationFacts]) -> bool:
+async def _update(
+    known: dict[int, dict[str, Any]], registrations: Sequence[RegistrationFacts], led: Mapping[int, int]
+) -> bool:
     """Whether any passport had to change."""
     moved = []
     for registration in registrations:
         passport = known[registration.id]
-        now = _followed(registration)
+        now = _followed(registration, led.get(registration.id))
         if passport["status"] == PassportStatus.REVOKED:
             now["status"] = str(PassportStatus.REVOKED)  # only a reissue ends that
         if any(passport[name] != value for name, value in now.items()):
@@ -204,9 +222,15 @@ async def _update(known: dict[int, dict[str, Any]], registrations: Sequence[Regi
     if moved:
         await db.execute(
             "UPDATE passport SET ticket_type_id = r.ticket_type_id, status = r.status, badge_name = r.badge_name, "
-            "badge_line = r.badge_line FROM "
+            "badge_line = r.badge_line, leads_group_id = r.leads_group_id FROM "
             + db.json_rows(
-                "$1", id="int", ticket_type_id="int", status="text", badge_name="text", badge_line="text"
+                "$1",
+                id="int",
+                ticket_type_id="int",
+                status="text",
+                badge_name="text",
+                badge_line="text",
+                leads_group_id="int",
             )
             + " WHERE passport.id = r.id",
             orjson.dumps(moved).decode(),
@@ -216,8 +240,11 @@ async def _update(known: dict[int, dict[str, Any]], registrations: Sequence[Regi
 
 async def _follow_aliases(
     event_id: int, known: dict[int, dict[str, Any]], registrations: Sequence[RegistrationFacts]
-) -> None:
-    """Another shop's ticket code leads to the passport, too; one that was taken back dies and may be given anew."""
+) -> bool:
+    """Another shop's ticket code leads to the passport, too; one that was taken back dies and may be given anew.
+
+    Whether any code had to change.
+    """
     moved = [
         (known[row.id], row.external_code or None)
         for row in registrations
@@ -233,6 +260,9 @@ async def _follow_aliases(
     await _add_codes(
         event_id, [(passport["id"], code, CodeKind.EXTERNAL) for passport, code in moved if code]
     )
+    if moved:
+        await snapshot.follow_codes([passport["id"] for passport, _ in moved])
+    return bool(moved)
 
 
 async def _add_codes(event_id: int, wanted: Sequence[tuple[int, str, CodeKind]]) -> None:
@@ -279,20 +309,12 @@ async def reissue(*, actor: Actor, event_id: int, passport_id: int, at: datetime
         [registration] = await registration_facts([was["registration_id"]])
         status = str(_STATUS[registration.state])
         await db.execute(
-            "UPDATE passport_code SET is_live = FALSE WHERE passport_id = $1 AND kind <> 'external'",
+            "UPDATE passport_code SET is_live = FALSE "
+            "WHERE passport_id = $1 AND kind NOT IN ('external', 'alias', 'lookup')",
             passport_id,
         )
-        token = codes.new_token()
-        short_code = await _claim_short_code(event_id, passport_id)
-        await _add_codes(event_id, [(passport_id, token, CodeKind.TOKEN)])
-        await db.execute(
-            "UPDATE passport SET token = $1, public_token = $2, short_code = $3, status = $4 WHERE id = $5",
-            token,
-            codes.public_token(token),
-            short_code,
-            status,
-            passport_id,
-        )
+        await snapshot.follow_codes([passport_id])
+        await _renew(event_id, passport_id, status)
         await journal.write(
             actor=actor,
             verb="passport.reissue",
@@ -303,7 +325,22 @@ async def reissue(*, actor: Actor, event_id: int, passport_id: int, at: datetime
             old={"status": was["status"]},
             new={"status": status},
         )
+        await topics.bump(snapshot.topic(event_id))
         return await by_id(event_id, passport_id)
+
+
+async def _renew(event_id: int, passport_id: int, status: str) -> None:
+    token = codes.new_token()
+    short_code = await _claim_short_code(event_id, passport_id)
+    await _add_codes(event_id, [(passport_id, token, CodeKind.TOKEN)])
+    await db.execute(
+        "UPDATE passport SET token = $1, public_token = $2, short_code = $3, status = $4 WHERE id = $5",
+        token,
+        codes.public_token(token),
+        short_code,
+        status,
+        passport_id,
+    )
 
 
 async def _claim_short_code(event_id: int, passport_id: int) -> str:
@@ -340,11 +377,89 @@ async def revoke(*, actor: Actor, event_id: int, passport_id: int, at: datetime)
             event_id=event_id,
             new={"status": str(PassportStatus.REVOKED)},
         )
+        await topics.bump(snapshot.topic(event_id))
+
+
+# --- passed on and joined ----------------------------------------------------------------------------------------
+
+
+async def admitted(registration_ids: Sequence[int]) -> frozenset[int]:
+    """Which of these registrations were ever let in, at whatever checkpoint; one statement."""
+    rows = await db.query(
+        "SELECT DISTINCT p.registration_id FROM passport p JOIN scan s ON s.passport_id = p.id "
+        f"WHERE p.registration_id {db.in_list('$1', 'int')} AND s.turn IS NOT NULL AND s.direction = 'entry' "
+        f"AND {STANDS}",
+        db.list_parameter(registration_ids),
+    )
+    return frozenset(row["registration_id"] for row in rows)
+
+
+async def _hold(registration_ids: Sequence[int]) -> dict[int, int]:
+    """Passport ids by registration id, locked in id order: no scan of them comes in between until the commit."""
+    found = await by_registration(registration_ids)
+    held = {}
+    for passport in sorted(found.values(), key=lambda view: view.id):
+        await db.execute("UPDATE passport SET status = status WHERE id = $1", passport.id)
+        held[passport.registration_id] = passport.id
+    return held
+
+
+class Handed(Protocol):
+    """What ``events.transfers.transferred`` tells."""
+
+    @property
+    def event_id(self) -> int: ...
+    @property
+    def registration_id(self) -> int: ...
+
+
+async def follow_transfer(news: Handed) -> None:
+    """The taker's passport is a new one; every code that the giver holds is dead, and says "revoked" at the door.
+
+    Raises Conflict ``self_service_admitted`` when the giver was let in while this was pressed.
+    """
+    [passport_id] = (await _hold([news.registration_id])).values()
+    if await admitted([news.registration_id]):
+        raise Conflict(SelfServiceCode.ADMITTED)
+    [registration] = await registration_facts([news.registration_id])
+    await db.execute("UPDATE passport_code SET is_live = FALSE WHERE passport_id = $1", passport_id)
+    await _renew(news.event_id, passport_id, str(_STATUS[registration.state]))
+    await topics.bump(snapshot.topic(news.event_id))
+
+
+class Joined(Protocol):
+    """What ``events.merging.merged`` tells."""
+
+    @property
+    def event_id(self) -> int: ...
+    @property
+    def survivor_id(self) -> int: ...
+    @property
+    def merged_id(self) -> int: ...
+
+
+async def follow_merge(news: Joined) -> None:
+    """Every code of the merged passport leads to the survivor's and is as live as before; scans stay where they are.
+
+    Raises Conflict ``merge_other_admitted`` when the one that goes was let in while this was pressed.
+    """
+    held = await _hold([news.survivor_id, news.merged_id])
+    if await admitted([news.merged_id]):
+        raise Conflict(MergeCode.OTHER_ADMITTED)
+    # A passport follows one shop code, its registration's; a second live one stays beside it as an alias.
+    await db.execute(
+        "UPDATE passport_code SET kind = CASE WHEN kind = 'external' AND EXISTS (SELECT 1 FROM passport_code own "
+        "WHERE own.passport_id = $1 AND own.kind = 'external' AND own.is_live) THEN 'alias' ELSE kind END, "
+        "passport_id = $1 WHERE passport_id = $2",
+        held[news.survivor_id],
+        held[news.merged_id],
+    )
+    await topics.bump(snapshot.topic(news.event_id))
 
 
 # --- found -------------------------------------------------------------------------------------------------------
 
-_VIEW: Final = "p.id, p.event_id, p.registration_id, p.ticket_type_id, p.token, p.short_code, p.status, p.badge_name, p.badge_line"
+_VIEW: Final = "p.id, p.event_id, p.registration_id, p.ticket_type_id, p.token, p.short_code, p.status, p.badge_name, p.badge_line, p.badge_number, p.badge_box"
 
 
 def _view(row: dict[str, Any]) -> PassportView:
@@ -365,6 +480,19 @@ async def by_token(token: str) -> PassportView | None:
         token,
     )
     return _view(rows[0]) if rows else None
+
+
+async def by_code(event_id: int, raw: str) -> PassportView | None:
+    """Whose code a camera or a finger gave, in this event; None for nobody's. A replaced one is not live."""
+    candidates = read_code(raw).candidates
+    rows = await db.query(
+        f"SELECT {_VIEW}, c.is_live, c.code FROM passport_code c JOIN passport p ON p.id = c.passport_id "
+        f"WHERE c.event_id = $1 AND c.code {db.in_list('$2', 'text')}",
+        event_id,
+        db.list_parameter(candidates),
+    )
+    found = {row.pop("code"): row for row in rows}
+    return next((_view(found[code]) for code in candidates if code in found), None)
 
 
 async def by_id(event_id: int, passport_id: int) -> PassportView:
@@ -433,6 +561,8 @@ async def export_columns(event_id: int, registration_ids: Sequence[int]) -> dict
     """For the organisers' export, so that they can send passports by their own channels: values by registration id."""
     links: dict[int, str] = {}
     short_codes: dict[int, str] = {}
+    numbers: dict[int, str] = {}
+    boxes: dict[int, str] = {}
     if registration_ids:
         event = await find_event_by_id(event_id)
         assert event is not None
@@ -440,7 +570,28 @@ async def export_columns(event_id: int, registration_ids: Sequence[int]) -> dict
         found = await by_registration([row.id for row in wanted])
         links = {row.id: secret_link(event.slug, row) for row in wanted if row.id in found}
         short_codes = {row.id: found[row.id].short_code for row in wanted if row.id in found}
-    return {N_("Personal passport link"): links, N_("Short code"): short_codes}
+        numbers = {
+            row.id: str(found[row.id].badge_number)
+            for row in wanted
+            if row.id in found and found[row.id].badge_number is not None
+        }
+        boxes = {row.id: found[row.id].badge_box for row in wanted if row.id in found}
+    return {
+        N_("Personal passport link"): links,
+        N_("Short code"): short_codes,
+        N_("Badge number"): numbers,
+        N_("Badge box"): boxes,
+    }
+
+
+async def short_codes(registration_ids: Sequence[int]) -> dict[int, str]:
+    """The short codes of passports that open a door, by registration id; for a group's leader."""
+    found = await by_registration(registration_ids)
+    return {
+        number: view.short_code
+        for number, view in found.items()
+        if view.is_live and view.status is PassportStatus.VALID
+    }
 
 
 async def export_texts(event_id: int, registration_ids: Sequence[int]) -> dict[int, str]:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from checkin.room_rules import LEAD, Held, RoomState, Slot, slot_at
 from kernel import codes
 
 
@@ -23,6 +24,10 @@ class CodeKind(StrEnum):
     TOKEN = "token"  # noqa: S105 -- a kind of code, not one
     SHORT = "short"
     EXTERNAL = "external"
+    #: Another shop's code of a registration that was merged into this passport's own.
+    ALIAS = "alias"
+    #: What an offline scanner names one of the others by (snapshot_rules): never printed, never typed.
+    LOOKUP = "lookup"
 
 
 class PassportStatus(StrEnum):
@@ -76,6 +81,12 @@ class Outcome(StrEnum):
     EXIT = "exit"
     REPEAT = "repeat"
     REFUSED = "refused"
+    #: An entry taken back, and an exit taken back: each is one less of the other.
+    UNDONE = "undone"
+    REOPENED = "reopened"
+    #: Somebody inside whom no verdict admitted, and such a one taken back.
+    LET_IN = "let_in"
+    SENT_OUT = "sent_out"
 
 
 class VerdictCode(StrEnum):
@@ -100,33 +111,46 @@ class VerdictCode(StrEnum):
     NO_EXITS_HERE = "no_exits_here"
     WRONG_TICKET_TYPE = "wrong_ticket_type"
     FULL = "full"
+    #: A lead let somebody in against one of the refusals above, with a reason.
+    ADMITTED_BY_LEAD = "admitted_by_lead"
+    #: A lead took a scan back, with a reason.
+    ENTRY_UNDONE = "entry_undone"
+    EXIT_UNDONE = "exit_undone"
+    #: The server would have let them in; a phone without network had sent them away.
+    TURNED_AWAY = "turned_away"
+    #: A way out that nobody scanned: another room was entered, or the day has ended.
+    EXIT_AUTOMATIC = "exit_automatic"
+    #: A row beside a refusal: a phone without network had let them in, so they stand inside. And that taken back.
+    LET_IN = "let_in"
+    LET_IN_UNDONE = "let_in_undone"
 
 
-TONES: Final[dict[VerdictCode, Tone]] = {
+TONES: Final[dict[VerdictCode, Tone]] = dict.fromkeys(VerdictCode, Tone.STOP) | {
     VerdictCode.ADMITTED: Tone.GO,
     VerdictCode.WELCOME_BACK: Tone.GO,
     VerdictCode.EXIT_RECORDED: Tone.GO,
+    VerdictCode.EXIT_AUTOMATIC: Tone.GO,
+    VerdictCode.ADMITTED_BY_LEAD: Tone.GO,
     VerdictCode.ALREADY_HERE: Tone.CARE,
     VerdictCode.NOT_INSIDE: Tone.CARE,
-} | {
-    code: Tone.STOP
-    for code in VerdictCode
-    if code
-    not in (
-        VerdictCode.ADMITTED,
-        VerdictCode.WELCOME_BACK,
-        VerdictCode.EXIT_RECORDED,
-        VerdictCode.ALREADY_HERE,
-        VerdictCode.NOT_INSIDE,
-    )
+    VerdictCode.ENTRY_UNDONE: Tone.CARE,
+    VerdictCode.EXIT_UNDONE: Tone.CARE,
+    VerdictCode.LET_IN: Tone.CARE,
+    VerdictCode.LET_IN_UNDONE: Tone.CARE,
 }
 
 OUTCOMES: Final[dict[VerdictCode, Outcome]] = dict.fromkeys(VerdictCode, Outcome.REFUSED) | {
     VerdictCode.ADMITTED: Outcome.ENTRY,
     VerdictCode.EXIT_RECORDED: Outcome.EXIT,
+    VerdictCode.EXIT_AUTOMATIC: Outcome.EXIT,
     VerdictCode.WELCOME_BACK: Outcome.REPEAT,
     VerdictCode.ALREADY_HERE: Outcome.REPEAT,
     VerdictCode.ALREADY_USED: Outcome.REPEAT,
+    VerdictCode.ADMITTED_BY_LEAD: Outcome.ENTRY,
+    VerdictCode.ENTRY_UNDONE: Outcome.UNDONE,
+    VerdictCode.EXIT_UNDONE: Outcome.REOPENED,
+    VerdictCode.LET_IN: Outcome.LET_IN,
+    VerdictCode.LET_IN_UNDONE: Outcome.SENT_OUT,
 }
 
 
@@ -141,6 +165,14 @@ class CheckinCode(StrEnum):
     CODE_TAKEN = "code_taken"
     SEARCH_TOO_SHORT = "search_too_short"
     WINDOW_UNREADABLE = "window_unreadable"
+    UNDO_TOO_LATE = "undo_too_late"
+    UNDO_NOT_LATEST = "undo_not_latest"
+    NOT_OF_THE_GROUP = "not_of_the_group"
+    NO_GROUP = "no_group"
+    ROOM_UNKNOWN = "room_unknown"
+    ROOM_NOT_YOURS = "room_not_yours"
+    HEADS_OUT_OF_RANGE = "heads_out_of_range"
+    LEAD_TOO_LONG = "lead_too_long"
 
 
 #: One upload takes at most this many scans.
@@ -219,6 +251,16 @@ class CheckpointFacts:
     ticket_types: frozenset[int] = frozenset()
     capacity: int | None = None
     session_guid: str = ""
+    #: The sessions of its room, where it follows the programme; None where it does not.
+    slots: tuple[Slot, ...] | None = None
+    lead: timedelta = LEAD
+    #: People inside its list are counted by the day whatever the period: a room that several sessions share.
+    by_day: bool = False
+    #: What somebody said of its room by hand.
+    held: Held | None = None
+
+    def said_by_hand(self, at: datetime) -> RoomState:
+        return self.held.at(at) if self.held else RoomState.AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +322,8 @@ def judge(facts: ScanFacts) -> Verdict:
     """One scan's verdict; the order of the questions is a promise (DESIGN section 5).
 
     Unknown code; another event's passport; then for an exit only whether its holder is inside (nobody is kept in);
-    for an entry: revoked, cancelled or not confirmed; checkpoint closed or out of its window; ticket type; already
-    here; capacity; else admitted. Replays of a known ``scan_id`` were answered before anybody asked this.
+    for an entry: revoked, cancelled or not confirmed; checkpoint or its room closed, or out of its window; ticket
+    type; already here; room said to be full, capacity; else admitted. Replays of a known ``scan_id`` were answered before anybody asked this.
     """
     passport, checkpoint = facts.passport, facts.checkpoint
     if passport is None:
@@ -306,6 +348,8 @@ def judge(facts: ScanFacts) -> Verdict:
         return Verdict(
             repeat, met_turn=facts.here.closings if facts.here.is_inside else facts.here.closings - 1
         )
+    if checkpoint.said_by_hand(facts.at) is RoomState.FULL:
+        return Verdict(VerdictCode.FULL)
     if checkpoint.capacity is not None and facts.inside >= checkpoint.capacity:
         return Verdict(VerdictCode.FULL)
     return Verdict(VerdictCode.ADMITTED, turn=facts.here.closings)
@@ -322,7 +366,7 @@ def _status_refusal(passport: PassportFacts) -> VerdictCode | None:
 
 
 def _opening_refusal(checkpoint: CheckpointFacts, at: datetime) -> VerdictCode | None:
-    if not checkpoint.is_open:
+    if not checkpoint.is_open or checkpoint.said_by_hand(at) is RoomState.CLOSED:
         return VerdictCode.CLOSED
     if not checkpoint.windows or any(at in window for window in checkpoint.windows):
         return None
@@ -342,11 +386,15 @@ def _repeat(checkpoint: CheckpointFacts, here: Here) -> VerdictCode | None:
 def period_of(checkpoint: CheckpointFacts, *, at: datetime, programme_date: date) -> str:
     """The key within which a passport is "already here": empty, the programme date, the window, or the session.
 
-    Outside every window the next one counts (then the last): its scan is refused, and an exit after closing time
+    A checkpoint that follows the programme takes the session of that moment (``slot_at``), and the programme date
+    between sessions: people in the room are counted, for no session. Outside every window the next one counts (then the last): its scan is refused, and an exit after closing time
     still finds its entry.
     """
     if checkpoint.once is Once.DAY:
         return programme_date.isoformat()
+    if checkpoint.once is Once.SESSION and checkpoint.slots is not None:
+        slot = slot_at(checkpoint.slots, at, checkpoint.lead)
+        return slot.guid if slot else programme_date.isoformat()
     if checkpoint.once is Once.SESSION:
         return checkpoint.session_guid
     if checkpoint.once is Once.WINDOW and checkpoint.windows:
@@ -354,6 +402,13 @@ def period_of(checkpoint: CheckpointFacts, *, at: datetime, programme_date: date
         begun = [window for window in ordered if window.opens_at <= at]
         return (begun[-1] if begun else ordered[0]).opens_at.strftime("%Y-%m-%dT%H:%M")
     return ""
+
+
+def counted_in(checkpoint: CheckpointFacts, *, period: str, programme_date: date) -> str:
+    """The key under which an admission of ``period`` counts among the people inside: the period, but the day for a
+    room with exits that follows the programme. Who stays for the next session is still one of those who fill it.
+    """
+    return programme_date.isoformat() if checkpoint.by_day else period
 
 
 def here_of(admissions: Iterable[int], closed: Iterable[int], undone: Iterable[int] = ()) -> Here:

@@ -4,6 +4,7 @@ scanner changes its language without asking the server: it may be offline, and a
 
 from __future__ import annotations
 
+from checkin.offline_words import OFFLINE_WORDS
 from checkin.rules import CheckpointKind, PassportStatus
 from kernel.text import LOCALES, N_
 from web.i18n import gettext_in
@@ -27,6 +28,7 @@ SCANNER_WORDS: dict[str, str] = {
     "choose": N_("Choose a checkpoint"),
     "choose_none": N_("No checkpoint is yours yet. Ask an organiser to give you one."),
     "closed": N_("closed"),
+    "walk_in": N_("Walk-in"),
     "leave": N_("Leave the scanner"),
     "entry": N_("In"),
     "exit": N_("Out"),
@@ -43,7 +45,52 @@ SCANNER_WORDS: dict[str, str] = {
     "close": N_("Close"),
     "next": N_("Next person"),
     "try_again": N_("Try again"),
+    "person": N_("More about this person"),
+    "group": N_("Their group"),
+    "group_of": N_("%(count)s people of this group"),
+    "attention": N_("Attention"),
+    "box": N_("Box %(box)s"),
+    # handing badges over
+    "badges": N_("Hand out badges"),
+    "badges_on": N_("Handing out badges: nobody is let in"),
+    "badges_end": N_("Back to scanning"),
+    "badges_unsent_help": N_(
+        "No connection. Nothing is written down yet; scan the badge again when it is back."
+    ),
+    # printing badges
+    "print_badge": N_("Print the badge"),
+    "stations": N_("Print where?"),
+    "print_sent": N_("Sent to %(station)s"),
+    "print_ahead": N_("%(count)s before it"),
+    "print_nobody": N_("nobody has that station open"),
+    "print_done": N_("Printed at %(station)s"),
+    "print_failed": N_("%(station)s could not print it"),
+    # a group
+    "group_here": N_("%(here)s of %(total)s are here"),
+    "group_all": N_("Tick all"),
+    "group_none": N_("Tick nobody"),
+    "group_admit": N_("Let %(count)s in here"),
+    "group_done": N_("%(admitted)s of %(ticked)s were let in."),
+    "group_failed": N_("The list did not get through. Please try again."),
+    "group_same": N_("Sending it again lets nobody in twice."),
+    "here": N_("Here"),
+    # a lead's word
+    "admit_anyway": N_("Let them in anyway"),
+    "undo": N_("Take it back"),
+    "reason": N_("Because"),
+    "reason_help": N_("It is kept beside the scan, with your name, for those who look after the event."),
+    "undone": N_("It was taken back. The counts follow at once."),
+    "sent_failed": N_("It did not get through. Please try again."),
+    # the lanes
+    "lanes": N_("Lanes"),
+    "lanes_none": N_("No lane of yours was used in the last hour."),
+    "lanes_rate": N_("%(scans)s in 5 min"),
+    "lanes_refused": N_("%(refused)s refused"),
+    "lanes_last": N_("last %(when)s"),
+    "lanes_never": N_("not used today"),
+    "lanes_stale": N_("As of %(when)s; we keep asking."),
     "sign_in": N_("Sign in"),
+    "pair": N_("Pair this phone again"),
     "count_entries": N_("in today"),
     "count_inside": N_("inside now"),
     "count_waiting": N_("waiting to be sent"),
@@ -55,10 +102,6 @@ SCANNER_WORDS: dict[str, str] = {
     "busy_help": N_("The server is very busy. The scan is kept and sent again by itself."),
     "signin": N_("Signed out"),
     "signin_help": N_("Sign in again. The scans that wait are kept and sent afterwards."),
-    "full": N_("Too many waiting"),
-    "full_help": N_(
-        "Two hundred scans wait to be sent, so this one was not taken. Look for a connection first."
-    ),
     "not_taken": N_("Not taken"),
     "not_taken_help": N_("The server did not take this scan. Nothing was decided."),
     # answers
@@ -68,8 +111,8 @@ SCANNER_WORDS: dict[str, str] = {
     "type_lead": N_("The eight characters under the QR code."),
     "type_label": N_("Passport code"),
     "type_do": N_("Check this code"),
-    "search_label": N_("Name, or the last four digits of the phone"),
-    "search_none": N_("Nobody found. Try one part of the name, or the last four digits."),
+    "search_label": N_("Name, pinyin or initials, or the last four digits of the phone"),
+    "search_none": N_("Nobody found. Try one part of the name, its initials, or the last four digits."),
     "search_failed": N_("The search did not get through. Please try again."),
     "recent_none": N_("Nothing was scanned on this device yet."),
     **{f"status_{status}": words for status, words in STATUS_WORDS.items()},
@@ -91,6 +134,8 @@ SCANNER_WORDS: dict[str, str] = {
     "help_no_decoder": N_(
         "It lacks WebAssembly. Typed codes, search and keyboard-type readers work all the same."
     ),
+    "rehearsal": N_("Rehearsal: nothing is counted"),
+    "rehearsal_until": N_("until"),
     "open_in_browser": N_("In WeChat: tap ··· at the top right and choose “Open in browser”."),
     "copy": N_("Copy this page's address"),
     "copied": N_("Copied. Paste it into a browser."),
@@ -100,5 +145,6 @@ SCANNER_WORDS: dict[str, str] = {
 def scanner_words() -> dict[str, dict[str, str]]:
     """Every word by locale and key."""
     return {
-        locale: {key: gettext_in(locale, text) for key, text in SCANNER_WORDS.items()} for locale in LOCALES
+        locale: {key: gettext_in(locale, text) for key, text in (SCANNER_WORDS | OFFLINE_WORDS).items()}
+        for locale in LOCALES
     }

@@ -1,25 +1,34 @@
-"""An event, its ticket types and its team: created, changed, published, ended; roles given and taken.
+"""An event and its team: created, changed, published, ended; roles given and taken.
 
 Everything is journalled in the transaction that does it, and remembered facts are dropped when that is durable.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import contextlib
+from dataclasses import fields
 from datetime import date, datetime
 from typing import Any, Final
 
 from events import access
-from events.models import Event, RoleGrant, TicketType
-from events.rules import EVENT_MOVES, SCOPES, Details, EventCode, EventState, Role, is_code
+from events.models import Event, RoleGrant, Series
+from events.rules import EVENT_MOVES, SCOPES, Details, EventCode, EventState, Role
 from kernel import db
 from kernel.actor import Actor, ActorKind
 from kernel.db import after_commit, unit_of_work
 from kernel.errors import Code, Conflict, Invalid, NotFound, Problem
-from kernel.text import LocalizedText
-from people import journal
+from people import journal, uploads
 
-__all__ = ["Details", "TicketTypeDetails", "change", "create", "end", "grant", "publish", "revoke"]
+__all__ = [
+    "Details",
+    "change",
+    "create",
+    "end",
+    "grant",
+    "publish",
+    "revoke",
+    "transfer_ownership",
+]
 
 
 async def create(*, actor: Actor, facts: Details, at: datetime, state: EventState = EventState.DRAFT) -> int:
@@ -29,11 +38,12 @@ async def create(*, actor: Actor, facts: Details, at: datetime, state: EventStat
     """
     _check(facts)
     async with unit_of_work():
+        await known_series(facts.series_id)
         try:
             async with unit_of_work():
-                row = await Event.create(**_columns(facts), state=state, created_at=at)
+                row = await Event.create(**columns_of(facts), state=state, created_at=at)
         except db.IntegrityError as error:
-            raise _taken(error) from error
+            raise taken(error) from error
         if actor.kind is ActorKind.ACCOUNT:
             await RoleGrant.create(event_id=row.id, account_id=actor.id, role=Role.OWNER, created_at=at)
         await journal.write(
@@ -60,15 +70,16 @@ async def change(*, actor: Actor, event_id: int, facts: Details, at: datetime) -
         row = await Event.get_or_none(id=event_id)
         if row is None:
             raise NotFound(EventCode.EVENT_UNKNOWN)
-        columns = _columns(facts)
+        columns = columns_of(facts)
         changed = [name for name, value in columns.items() if getattr(row, name) != value]
         if not changed:
             return
+        await known_series(facts.series_id)
         try:
             async with unit_of_work():
                 await Event.filter(id=event_id).update(**columns)
         except db.IntegrityError as error:
-            raise _taken(error) from error
+            raise taken(error) from error
         await journal.write(
             actor=actor,
             verb="event.change",
@@ -129,9 +140,17 @@ def _check(facts: Details) -> None:
         raise Invalid(problems)
 
 
-def _columns(facts: Details) -> dict[str, Any]:
+async def known_series(series_id: int | None) -> None:
+    """Raises Invalid at ``series_id`` for a series that is not there."""
+    if series_id is not None and not await Series.filter(id=series_id).exists():
+        raise Invalid({"series_id": Problem(EventCode.SERIES_UNKNOWN)})
+
+
+def columns_of(facts: Details) -> dict[str, Any]:
+    """The event's columns that the details decide."""
     columns = {item.name: getattr(facts, item.name) for item in fields(facts)}
     columns["theme_colour"] = facts.theme_colour.lower()
+    columns["modules"] = facts.own_modules
     return columns
 
 
@@ -146,6 +165,15 @@ _TOLD: Final = frozenset(
         "theme_colour",
         "registration_opens_at",
         "registration_closes_at",
+        "kind",
+        "series_id",
+        "modules",
+        "self_service_until",
+        "offer_hours",
+        "retention_days",
+        "id_document_days",
+        "starts_minute",
+        "ends_minute",
     }
 )
 
@@ -154,102 +182,33 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, (date, datetime)) else value
 
 
-def _taken(error: db.IntegrityError) -> Exception:
+def taken(error: db.IntegrityError) -> Exception:
+    """What the database refused about an event's row, at the field it concerns."""
     if "slug" in str(error):
         return Invalid({"slug": Problem(EventCode.SLUG_TAKEN)})
     return error
 
 
-# --- ticket types ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TicketTypeDetails:
-    """What an organiser decides about a ticket type."""
-
-    code: str
-    name: LocalizedText
-    door_note: LocalizedText = field(default_factory=LocalizedText)
-    quota: int | None = None
-    is_public: bool = True
-    is_online: bool = False
-    position: int = 0
-
-    def problems(self) -> dict[str, Problem]:
-        found: dict[str, Problem] = {}
-        if not is_code(self.code):
-            found["code"] = Problem(Code.MALFORMED)
-        if not any(text.strip() for text in self.name.values()):
-            found["name"] = Problem(Code.REQUIRED)
-        for name, limit in (("name", 80), ("door_note", 200)):
-            texts: LocalizedText = getattr(self, name)
-            if any(len(text) > limit for text in texts.values()):
-                found.setdefault(name, Problem(Code.TOO_LONG, {"limit": limit}))
-        if self.quota is not None and not 0 <= self.quota <= 1_000_000:
-            found["quota"] = Problem(Code.OUT_OF_RANGE)
-        return found
-
-
-async def add_ticket_type(*, actor: Actor, event_id: int, details: TicketTypeDetails, at: datetime) -> int:
-    """Adds a ticket type; raises Invalid with a problem at each field."""
-    if problems := details.problems():
-        raise Invalid(problems)
+async def set_cover(*, actor: Actor, event_id: int, upload_id: int | None, at: datetime) -> None:
+    """Puts a picture that ``people.pictures`` made over the event, or takes it away; the old one goes to the next purge."""
     async with unit_of_work():
-        try:
-            async with unit_of_work():
-                row = await TicketType.create(event_id=event_id, **_ticket_columns(details))
-        except db.IntegrityError as error:
-            raise _ticket_problem(error) from error
-        await journal.write(
-            actor=actor,
-            verb="ticket_type.add",
-            object_kind="ticket_type",
-            object_id=row.id,
-            event_id=event_id,
-            new={"code": details.code, "quota": details.quota},
-            at=at,
-        )
-    return int(row.id)
-
-
-async def change_ticket_type(
-    *, actor: Actor, event_id: int, ticket_type_id: int, details: TicketTypeDetails, at: datetime
-) -> None:
-    """Changes a ticket type. Raises Invalid ``quota_below_taken`` when more people hold one than the quota allows."""
-    if problems := details.problems():
-        raise Invalid(problems)
-    async with unit_of_work():
-        row = await TicketType.get_or_none(id=ticket_type_id, event_id=event_id)
+        row = await Event.get_or_none(id=event_id)
         if row is None:
-            raise NotFound(EventCode.TICKET_TYPE_UNKNOWN)
-        try:
-            async with unit_of_work():
-                await TicketType.filter(id=ticket_type_id).update(**_ticket_columns(details))
-        except db.IntegrityError as error:
-            raise _ticket_problem(error) from error
+            raise NotFound(EventCode.EVENT_UNKNOWN)
+        await Event.filter(id=event_id).update(cover_upload_id=upload_id)
+        if row.cover_upload_id is not None:
+            await uploads.expire([row.cover_upload_id])
         await journal.write(
             actor=actor,
-            verb="ticket_type.change",
-            object_kind="ticket_type",
-            object_id=ticket_type_id,
+            verb="event.cover",
+            object_kind="event",
+            object_id=event_id,
             event_id=event_id,
-            old={"code": row.code, "quota": row.quota, "is_public": row.is_public},
-            new={"code": details.code, "quota": details.quota, "is_public": details.is_public},
+            old={"upload": row.cover_upload_id},
+            new={"upload": upload_id},
             at=at,
         )
-
-
-def _ticket_columns(details: TicketTypeDetails) -> dict[str, Any]:
-    return {item.name: getattr(details, item.name) for item in fields(details)}
-
-
-def _ticket_problem(error: db.IntegrityError) -> Exception:
-    # Both databases name the check; SQLite names a unique constraint by its columns, PostgreSQL says them in the detail.
-    if "ck_ticket_type_taken" in str(error):
-        return Invalid({"quota": Problem(EventCode.QUOTA_BELOW_TAKEN)})
-    if "code" in str(error):
-        return Invalid({"code": Problem(EventCode.TICKET_CODE_TAKEN)})
-    return error
+        after_commit(lambda: access.forget_event(event_id))
 
 
 # --- roles -------------------------------------------------------------------------------------------------------
@@ -329,3 +288,44 @@ async def revoke(*, actor: Actor, event_id: int, grant_id: int, at: datetime) ->
             at=at,
         )
         after_commit(lambda: access.forget_grants(gone["account_id"]))
+
+
+async def transfer_ownership(
+    *, actor: Actor, event_id: int, account_id: int, at: datetime, then: Role | None = Role.OWNER
+) -> None:
+    """Makes another member an owner and, in the same moment, lets the actor step down.
+
+    ``then`` is what the actor stays: an owner, another role for the whole event, or None for none at all. An actor
+    who owns by no role (an administrator) only names the other. Raises Invalid ``not_a_member`` at ``account_id`` for
+    an account without a role here (invite it first) and for the actor's own.
+    """
+    async with unit_of_work():
+        # Locks the event on PostgreSQL: owners who hand over to each other take turns.
+        if not await db.query("UPDATE event SET state = state WHERE id = $1 RETURNING id", event_id):
+            raise NotFound(EventCode.EVENT_UNKNOWN)
+        if (
+            account_id == actor.id
+            or not await RoleGrant.filter(event_id=event_id, account_id=account_id).exists()
+        ):
+            raise Invalid({"account_id": Problem(EventCode.NOT_A_MEMBER)})
+        await journal.write(
+            actor=actor,
+            verb="event.transfer_ownership",
+            object_kind="account",
+            object_id=account_id,
+            event_id=event_id,
+            old={"role": str(Role.OWNER)},
+            new={"role": str(then) if then else ""},
+            at=at,
+        )
+        with contextlib.suppress(Conflict):
+            await grant(actor=actor, event_id=event_id, account_id=account_id, role=Role.OWNER, at=at)
+        own = await RoleGrant.get_or_none(
+            event_id=event_id, account_id=actor.id, role=Role.OWNER, scope_kind=""
+        )
+        if own is None or then is Role.OWNER:
+            return
+        if then is not None:
+            with contextlib.suppress(Conflict):
+                await grant(actor=actor, event_id=event_id, account_id=actor.id, role=then, at=at)
+        await revoke(actor=actor, event_id=event_id, grant_id=own.id, at=at)

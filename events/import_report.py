@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from events.exporting import Cell, restore, to_csv
+from events.form_rules import Question
 from events.importing import (
     Action,
     Existing,
@@ -30,7 +31,7 @@ from events.importing import (
     Values,
     plan,
 )
-from events.rules import HOLDS_A_PLACE, EventCode, RegistrationState
+from events.rules import HOLDS_A_PLACE, EventCode, PaymentState, RegistrationState
 from events.sheets import HEADER_WITHIN, Field, Table, column_letter, guess_header, guess_mapping, read_table
 
 #: Values of a column that are shown beside its title, so that one sees what it holds.
@@ -54,6 +55,10 @@ COLUMNS: Final = (
     "locale",
     "external_id",
     "external_code",
+    "payment_state",
+    "invoice_title",
+    "tax_number",
+    "ticket_source",
 )
 
 
@@ -73,6 +78,9 @@ class Snapshot:
 
     ticket_types: Sequence[TicketTypeState]
     registrations: Sequence[tuple[Any, ...]]
+    questions: Sequence[Question] = ()
+    #: answers by question id, by registration id
+    answers: Mapping[int, Mapping[int, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +140,12 @@ def examine(ask: Ask, snapshot: Snapshot) -> Examined:
             default_ticket_type_id=default_type,
             update_same=ask.update_same,
         ),
+        questions=snapshot.questions,
     )
-    there = {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in snapshot.registrations}
+    there = {
+        row[0]: dict(zip(COLUMNS, row, strict=True)) | {"answers": snapshot.answers.get(row[0], {})}
+        for row in snapshot.registrations
+    }
     rows, full = _held_to_quotas(_without_idle(planned.rows, there), snapshot.ticket_types, there)
     report = _report(table, header_row, planned, rows)
     report["full"] = full
@@ -169,6 +181,8 @@ def _without_idle(rows: Iterable[RowPlan], there: Mapping[int, Mapping[str, Any]
 
 def _differs(values: Values, known: Mapping[str, Any]) -> bool:
     said = {name: getattr(values, name) for name in COLUMNS if name != "id"}
+    if any(known["answers"].get(number) != value for number, value in values.answers or ()):
+        return True
     return any(value is not None and value != known[name] for name, value in said.items())
 
 
@@ -343,4 +357,8 @@ def _values(plain: dict[str, Any]) -> Values:
         plain["state"] = RegistrationState(plain["state"])
     if "registered_at" in plain:
         plain["registered_at"] = datetime.fromisoformat(plain["registered_at"])
+    if "payment_state" in plain:
+        plain["payment_state"] = PaymentState(plain["payment_state"])
+    if "answers" in plain:
+        plain["answers"] = tuple((number, value) for number, value in plain["answers"])
     return Values(**plain)

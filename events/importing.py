@@ -30,7 +30,8 @@ from events.contacts import (
     normalise_phone,
 )
 from events.exporting import FORMULA_ERROR, restore
-from events.rules import RegistrationState
+from events.form_rules import Question, read_words
+from events.rules import PaymentState, RegistrationState
 from events.sheets import Field, SheetCode, Table
 from kernel.errors import Problem
 from kernel.text import N_
@@ -43,6 +44,9 @@ LIMITS: Final[Mapping[Field, int]] = {
     Field.POSITION: 120,
     Field.EXTERNAL_ID: 100,
     Field.EXTERNAL_CODE: 200,
+    Field.INVOICE_TITLE: 200,
+    Field.TAX_NUMBER: 40,
+    Field.TICKET_SOURCE: 120,
 }
 
 
@@ -68,10 +72,12 @@ class PlanCode(StrEnum):
     TICKET_TYPE_AMBIGUOUS = "ticket_type_ambiguous"
     TICKET_TYPE_MISSING = "ticket_type_missing"
     STATE_UNKNOWN = "state_unknown"
+    PAYMENT_UNKNOWN = "payment_unknown"
     DATE_INVALID = "date_invalid"
     VALUE_TOO_LONG = "value_too_long"
     CODE_SCIENTIFIC = "code_scientific"
     FORMULA_ERROR = "formula_error"
+    ANSWER_WRONG = "answer_wrong"
     DUPLICATE_ROW = "duplicate_row"
     EXTERNAL_CODE_TAKEN = "external_code_taken"
     EXTERNAL_CODE_REPEATED = "external_code_repeated"
@@ -154,6 +160,12 @@ class Values:
     locale: str | None = None
     state: RegistrationState | None = None
     registered_at: datetime | None = None
+    payment_state: PaymentState | None = None
+    invoice_title: str | None = None
+    tax_number: str | None = None
+    ticket_source: str | None = None
+    #: by question id, as ``form_rules`` gives them
+    answers: tuple[tuple[int, Any], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +232,7 @@ def plan(
     ticket_types: Sequence[TicketTypeChoice],
     existing: Iterable[Existing],
     options: Options,
+    questions: Sequence[Question] = (),
 ) -> ImportPlan:
     """What importing the lines below ``header_row`` (from 1; 0 when there is no header) would do, in their order.
 
@@ -239,12 +252,15 @@ def plan(
       stays ``same`` with ``other_external_id``.
     - Somebody cancelled in the other system is an ``update`` of the registration with that external id, else ``skip``
       with ``cancelled_elsewhere``; a new ticket of the same person is a registration of its own.
+    - A column whose title is the label or the code of one of the ``questions``, and that no field has, holds its
+      answers; one that can't be is ``answer_wrong`` (``question``, ``value``).
     - One e-mail under several names is warned of on each of its lines: ``shared_email`` (``count`` of names).
     """
     if problems := mapping_problems(mapping):
         return ImportPlan(rows=(), totals=Totals(), problems=problems)
     read = _Reader(ticket_types, options)
     header = _cells(table, header_row, mapping) if header_row else {}
+    asked = question_columns(table.rows[header_row - 1], mapping, questions) if header_row else {}
     drafts: list[_Draft | RowPlan] = []
     for line in range(header_row + 1, len(table.rows) + 1):
         cells = _cells(table, line, mapping)
@@ -254,7 +270,9 @@ def plan(
             repeated = RowProblem(NoteCode.HEADER_REPEATED, None, {"line": header_row})
             drafts.append(RowPlan(line, Action.SKIP, warnings=(repeated,)))
         else:
-            drafts.append(read(line, cells))
+            fresh = read(line, cells)
+            _take_answers(fresh, {column: table.cell(line, column) for column in asked}, asked)
+            drafts.append(fresh)
     registered = _Registered(existing)
     for draft in drafts:
         if isinstance(draft, _Draft) and draft.is_cancelled:
@@ -268,6 +286,40 @@ def plan(
     actions = Counter(str(row.action) for row in rows)
     totals = Totals(**actions, warned=sum(bool(row.warnings) for row in rows))
     return ImportPlan(rows=tuple(rows), totals=totals)
+
+
+def question_columns(
+    titles: Sequence[str], mapping: Mapping[Field, int], questions: Iterable[Question]
+) -> dict[int, Question]:
+    """Which columns (from 0) hold answers, by their titles; a title that two questions have is nobody's."""
+    names: dict[str, list[Question]] = {}
+    for question in questions:
+        for name in {match_key(question.code), *(match_key(text) for text in question.label.values())}:
+            names.setdefault(name, []).append(question)
+    found: dict[int, Question] = {}
+    for column, title in enumerate(titles):
+        fitting = names.get(match_key(restore(title)), [])
+        if column not in mapping.values() and len(fitting) == 1 and fitting[0] not in found.values():
+            found[column] = fitting[0]
+    return found
+
+
+YES_WORDS: Final = frozenset({"yes", "y", "true", "1", "是", "有", "对", "√", "✓"})
+NO_WORDS: Final = frozenset({"no", "n", "false", "0", "否", "无", "没有", "不", "×", "✗"})
+
+
+def _take_answers(draft: _Draft, cells: Mapping[int, str], asked: Mapping[int, Question]) -> None:
+    answers: list[tuple[int, Any]] = []
+    for column, question in asked.items():
+        text = restore(cells[column]).strip()
+        value = read_words(question, text, yes=YES_WORDS, no=NO_WORDS)
+        if isinstance(value, Problem):
+            params = {"question": question.label.in_("zh-Hans"), "value": text[:40]}
+            draft.problems.append(RowProblem(PlanCode.ANSWER_WRONG, None, params))
+        elif value is not None:
+            answers.append((question.id, value))
+    if answers:
+        draft.values["answers"] = tuple(answers)
 
 
 # One line by itself
@@ -295,7 +347,7 @@ class _Draft:
 
     @property
     def is_cancelled(self) -> bool:
-        return self.values.get("state") is RegistrationState.CANCELLED
+        return self.values.get("state") in STAYS_AWAY
 
     def as_row(self, action: Action, registration_id: int | None = None) -> RowPlan:
         return RowPlan(
@@ -344,9 +396,16 @@ class _Reader:
                 draft.take(which, phone if isinstance(phone, Problem) else phone.e164)
                 if not isinstance(phone, Problem):
                     draft.values["phone_last4"] = phone.last_four
-            case Field.BADGE_NAME | Field.ENGLISH_NAME | Field.ORGANISATION | Field.POSITION:
+            case (
+                Field.BADGE_NAME
+                | Field.ENGLISH_NAME
+                | Field.ORGANISATION
+                | Field.POSITION
+                | Field.INVOICE_TITLE
+                | Field.TICKET_SOURCE
+            ):
                 draft.take(which, _limited(which, text))
-            case Field.EXTERNAL_ID | Field.EXTERNAL_CODE:
+            case Field.EXTERNAL_ID | Field.EXTERNAL_CODE | Field.TAX_NUMBER:
                 draft.take(which, _code(which, text))
             case Field.TICKET_TYPE:
                 draft.take(which, self._ticket_type(text), key="ticket_type_id")
@@ -354,6 +413,8 @@ class _Reader:
                 _take_locale(draft, text)
             case Field.STATE:
                 draft.take(which, read_state(text))
+            case Field.PAYMENT_STATE:
+                draft.take(which, read_payment(text))
             case Field.REGISTERED_AT:
                 draft.take(which, read_time(text, self._options.time_zone))
 
@@ -384,6 +445,9 @@ def _code(which: Field, text: str) -> str | Problem | None:
     return _limited(which, unicodedata.normalize("NFKC", text))
 
 
+#: Nobody comes with these: such a line makes no new registration.
+STAYS_AWAY: Final = frozenset({RegistrationState.CANCELLED, RegistrationState.DECLINED})
+
 _STATES: Final[Mapping[str, RegistrationState]] = {
     word: state
     for state, words in {
@@ -397,9 +461,13 @@ _STATES: Final[Mapping[str, RegistrationState]] = {
             "待确认", "待审核", "审核中", "未审核", "待支付", "未支付", "待付款",
         ),
         RegistrationState.WAITLISTED: ("waitlisted", "waitlist", "waiting", "候补", "候补中", "排队中"),
+        RegistrationState.OFFERED: ("offered", "placeoffered", "待接受", "待接受名额", "候补成功待确认"),
+        RegistrationState.DECLINED: (
+            "declined", "rejected", "已拒绝", "已婉拒", "未通过", "未获通过", "审核未通过", "审核不通过",
+        ),
         RegistrationState.CANCELLED: (
-            "cancelled", "canceled", "refunded", "rejected", "declined", "invalid", "void", "closed",
-            "已取消", "取消", "已退票", "退票", "已退款", "已拒绝", "未通过", "审核未通过", "审核不通过", "已关闭", "已失效", "无效",
+            "cancelled", "canceled", "refunded", "invalid", "void", "closed",
+            "已取消", "取消", "已退票", "退票", "已退款", "已关闭", "已失效", "无效",
         ),
     }.items()
     for word in words
@@ -409,6 +477,28 @@ _STATES: Final[Mapping[str, RegistrationState]] = {
 def read_state(text: str) -> RegistrationState | Problem:
     """The state that a registration service's word means; ``state_unknown`` (``value``) rather than a guess."""
     return _STATES.get(match_key(text)) or Problem(PlanCode.STATE_UNKNOWN, {"value": text})
+
+
+_PAYMENTS: Final[Mapping[str, PaymentState]] = {
+    word: state
+    for state, words in {
+        PaymentState.PAID: (
+            "paid", "yes", "completed", "success", "succeeded",
+            "已支付", "支付成功", "已付款", "付款成功", "已缴费", "已付", "已收款", "已完成", "是",
+        ),
+        PaymentState.UNPAID: (
+            "unpaid", "no", "pending", "awaitingpayment", "notpaid",
+            "未支付", "待支付", "未付款", "待付款", "未缴费", "待缴费", "未付", "未收款", "否",
+        ),
+        PaymentState.REFUNDED: ("refunded", "refund", "已退款", "退款成功", "已退票", "退款"),
+    }.items()
+    for word in words
+}  # fmt: skip
+
+
+def read_payment(text: str) -> PaymentState | Problem:
+    """The payment state that a shop's word means; ``payment_unknown`` (``value``) rather than a guess."""
+    return _PAYMENTS.get(match_key(text)) or Problem(PlanCode.PAYMENT_UNKNOWN, {"value": text})
 
 
 _LOCALES: Final[Mapping[str, str]] = {
@@ -617,7 +707,7 @@ def _find_repeats(
 
 def _attends(row: RowPlan) -> bool:
     live = (Action.CREATE, Action.UPDATE, Action.SAME)
-    return row.action in live and row.values.state is not RegistrationState.CANCELLED
+    return row.action in live and row.values.state not in STAYS_AWAY
 
 
 def _warn_of_shared_emails(rows: Sequence[RowPlan], registered: _Registered) -> list[RowPlan]:
@@ -660,6 +750,10 @@ FIELD_WORDS: Final[Mapping[Field, str]] = {
     Field.LOCALE: N_("Language"),
     Field.STATE: N_("Registration state"),
     Field.REGISTERED_AT: N_("Registered at"),
+    Field.PAYMENT_STATE: N_("Payment"),
+    Field.INVOICE_TITLE: N_("Invoice title"),
+    Field.TAX_NUMBER: N_("Tax number"),
+    Field.TICKET_SOURCE: N_("Ticket source"),
 }
 
 #: Every code of ``ContactCode``, ``SheetCode``, ``PlanCode`` and ``NoteCode`` in words. Codes that other refusals of
@@ -689,6 +783,8 @@ IMPORT_WORDS: Final[Mapping[str, str]] = {
     PlanCode.TICKET_TYPE_AMBIGUOUS: N_("Several ticket types have this name. Write the code of the one you mean."),
     PlanCode.TICKET_TYPE_MISSING: N_("No ticket type is given. Fill it in, or choose a ticket type for lines without one."),
     PlanCode.STATE_UNKNOWN: N_("This state is not known. Known are confirmed, pending, waitlisted and cancelled, and their Chinese words."),
+    PlanCode.PAYMENT_UNKNOWN: N_("This payment state is not known. Known are paid, unpaid and refunded, and their Chinese words."),
+    PlanCode.ANSWER_WRONG: N_("“%(value)s” is no answer to the question “%(question)s”."),
     PlanCode.DATE_INVALID: N_("This is not a date. Write it like 2023-10-28 or 2023-10-28 09:30."),
     PlanCode.VALUE_TOO_LONG: N_("This is too long: at most %(limit)s characters."),
     PlanCode.CODE_SCIENTIFIC: N_("The spreadsheet has shortened this number and lost its digits. Format the column as text in the original and export it again."),

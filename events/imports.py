@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from events import import_report, queries, registrations
+from events import answers, import_report, queries, registrations
 from events.import_report import Ask, Examined, ReportAsk, Snapshot, TicketTypeState
 from events.importing import FIELD_WORDS, Action
 from events.models import ImportMapping, RegistrationImport
@@ -434,7 +434,10 @@ async def _snapshot(event_id: int) -> Snapshot:
         f"SELECT {columns} FROM registration WHERE event_id = $1 ORDER BY id",  # noqa: S608 -- column names from a constant
         event_id,
     )
+    asked = await answers.questions(event_id)
     return Snapshot(
+        questions=asked,
+        answers=await answers.values_of_event(event_id) if asked else {},
         ticket_types=[
             TicketTypeState(item.id, item.code, dict(item.name), item.free)
             for item in await queries.ticket_types(event_id)

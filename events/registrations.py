@@ -1,27 +1,29 @@
 """Registrations: made one by one by the form, in bulk by imports; changed, cancelled, restored.
 
-Promises: a ticket type's quota is never passed, however many ask at once (the database refuses the one too many);
-every change is told through ``changed`` in the same transaction, in bulk, so that passports are never behind; a
-confirmation letter is queued with its registration or not at all.
+Promises: no quota (a ticket type's own, a shared one, a group's, an access code's uses) is ever passed, however many
+ask at once: the database refuses the one too many (``events.quotas`` says in which order). Every change is told
+through ``changed`` in the same transaction, in bulk, so that passports are never behind; every place that is given
+back is told through ``place_freed``, so that the waiting list moves up; a letter is queued with what it tells or not
+at all.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 import orjson
 
-from events import letter, queries
+from events import answers, letter, notices, queries, quotas
 from events.importing import Action, RowPlan, Values
+from events.letter import Notice
 from events.models import Registration, TicketType
-from events.queries import RegistrationFacts
+from events.notices import Recipient
+from events.queries import RegistrationFacts, TicketTypeFacts
+from events.quotas import Freed, Shifts, place_freed
 from events.rules import (
     CONTACT_FIELDS,
     HOLDS_A_PLACE,
@@ -32,24 +34,39 @@ from events.rules import (
     RegistrationState,
     Window,
 )
-from kernel import db
+from events.ticket_rules import (
+    HELD,
+    MOVES,
+    QUEUES,
+    Verb,
+    both_windows,
+    fold_code,
+    gives_code_back,
+    offer_state,
+    offer_until,
+    state_after_register,
+)
+from kernel import codes, db
 from kernel.actor import ANONYMOUS, Actor
 from kernel.db import unit_of_work
 from kernel.errors import Code, Conflict, Invalid, NotFound, Problem, Refusal, TooMany
 from kernel.hooks import Hook
-from kernel.text import DEFAULT_LOCALE, LocalizedText
-from people import journal, letters, replays
+from kernel.text import DEFAULT_LOCALE
+from people import journal, replays
+from people.letters import Composed, Composer
 from web import render
 
 __all__ = [
     "Applied",
     "Changed",
     "Contact",
+    "Freed",
     "RegistrationFacts",
     "apply_rows",
     "cancel",
     "change",
     "changed",
+    "place_freed",
     "register",
 ]
 
@@ -83,21 +100,17 @@ def secret_of(registration_id: int, secret_round: int) -> str:
 
     Counting ``secret_round`` up makes every older link worthless.
     """
-    assert len(_Wiring.key) >= 32, "main calls registrations.configure first"
-    message = f"registration\x00{registration_id}\x00{secret_round}".encode()
-    mac = hmac.new(_Wiring.key, message, hashlib.sha256).digest()[:16]
-    return f"{registration_id}-{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+    secret = codes.link_secret(_Wiring.key, "registration", registration_id, secret_round)
+    return f"{registration_id}-{secret}"
 
 
 async def find_by_secret(event_id: int, secret: str) -> RegistrationFacts | None:
     """Whose link this is, or None for a wrong, old or foreign one; compared in constant time."""
-    number, _, mac = secret.partition("-")
-    # SQLite's and PostgreSQL's integers end at 2^63; an id is ASCII digits and nothing else.
-    if not (number.isascii() and number.isdigit() and len(number) <= 18 and mac):
+    number = codes.link_number(secret)
+    if number is None:
         return None
-    facts = await queries.find_registration_facts(event_id, int(number))
-    expected = secret_of(int(number), facts.secret_round if facts else 0)
-    right = hmac.compare_digest(expected.encode(), secret.encode("utf-8", "replace"))
+    facts = await queries.find_registration_facts(event_id, number)
+    right = codes.same_secret(secret_of(number, facts.secret_round if facts else 0), secret)
     return facts if facts and right else None
 
 
@@ -133,21 +146,33 @@ async def register(
     request_id: UUID | None = None,
     external_id: str | None = None,
     external_code: str | None = None,
+    access_code: str = "",
+    group_id: int | None = None,
+    ticket_source: str = "",
+    extras: answers.Extras | None = None,
+    join_waitlist: bool = False,
 ) -> int:
     """Registers a person and gives the registration's id; queues their letter when there is an e-mail.
 
-    The public form (source ``form``) is held to its window and to public ticket types, organisers and imports are
-    not. With a ``request_id`` the same form sent again gives the same registration; with other content it raises
+    It is confirmed; or pending, where the ticket type needs approval (form and group); or, when there is no place or
+    others wait for one, on the waiting list: only with ``join_waitlist``, and never without a need. The public form
+    and groups are held to the window of event and ticket type, to what is public and to access codes; organisers, the
+    door's desk, partners' links and imports are not. A typed ``access_code`` is used once, whoever registers; where
+    the tickets come from is its word unless ``ticket_source`` says. A ``group_id`` counts in that group's quota.
+    With a ``request_id`` the same form sent again gives the same registration; with other content it raises
     Conflict ``replay_mismatch``.
 
-    Raises Conflict ``ticket_type_full``; TooMany ``too_many_for_email`` for the form's twenty-first to one address
-    within an hour; Refusal ``registration_closed`` or ``registration_not_open_yet``; NotFound
-    ``ticket_type_unknown``; Invalid for a missing name or contact, or an external id or code that somebody has.
+    Raises Conflict ``ticket_type_full``, ``waitlist_only`` (full, but one may wait), ``group_full`` or
+    ``group_closed``; TooMany ``too_many_for_email`` for the form's twenty-first to one address within an hour; Refusal
+    ``registration_closed`` or ``registration_not_open_yet``; NotFound ``ticket_type_unknown``; Invalid for a missing
+    name or contact, at ``access_code`` for one that is needed, wrong, expired or used up, or for an external id or
+    code that somebody has.
     """
     who = actor or ANONYMOUS
     contact = contact.with_last4()
-    if problems := contact.problems():
+    if problems := contact.problems(needs_contact=source is not RegistrationSource.WALK_IN):
         raise Invalid(problems)
+    code = fold_code(access_code)
     person = {name: getattr(contact, name) for name in CONTACT_FIELDS}
     body = {
         "event_id": event_id,
@@ -155,36 +180,83 @@ async def register(
         "contact": person,
         "external_id": external_id,
         "external_code": external_code,
+        "access_code": code,
+        "group_id": group_id,
+        "ticket_source": ticket_source,
+        "join_waitlist": join_waitlist,
+        "extras": extras.body() if extras is not None else None,
     }
 
     async def once() -> Mapping[str, int]:
         async with unit_of_work():
-            event, ticket_type = await _ticket_type(event_id, ticket_type_id, source, at)
+            await quotas.hold(event_id)
+            event = await queries.find_event_by_id(event_id)
+            if event is None:
+                raise NotFound(EventCode.EVENT_UNKNOWN)
+            ticket_type = await queries.find_ticket_type(event_id, ticket_type_id)
+            if ticket_type is None:
+                raise NotFound(EventCode.TICKET_TYPE_UNKNOWN)
+            if source in HELD:
+                _refuse_outside(event, ticket_type, at)
+            used = (
+                await quotas.use_code(event_id=event_id, ticket_type_id=ticket_type_id, code=code, at=at)
+                if code
+                else None
+            )
+            if source in HELD and not ticket_type.is_public and used is None:
+                raise NotFound(EventCode.TICKET_TYPE_UNKNOWN)
+            state = await _first_state(
+                event,
+                ticket_type,
+                source=source,
+                has_code=used is not None,
+                join_waitlist=join_waitlist,
+                at=at,
+            )
             if source is RegistrationSource.FORM and contact.email:
                 await _spare_the_inbox(event_id, contact.email, at)
-            await _take_place(ticket_type_id)
+            if group_id is not None:
+                await quotas.open_group(event_id=event_id, group_id=group_id, at=at)
+            shifts = Shifts()
+            shifts.turn(old=None, new=(state, ticket_type_id, group_id))
+            await quotas.shift(shifts)
             try:
                 async with unit_of_work():
                     row = await Registration.create(
                         event_id=event_id,
                         ticket_type_id=ticket_type_id,
-                        state=RegistrationState.CONFIRMED,
+                        state=state,
                         source=source,
                         locale=locale,
                         external_id=external_id,
                         external_code=external_code,
                         search=contact.search,
+                        ticket_source=ticket_source or (used.ticket_source if used else ""),
+                        access_code_id=used.id if used else None,
+                        group_id=group_id,
+                        waiting_since=at if state is RegistrationState.WAITLISTED else None,
                         created_at=at,
                         updated_at=at,
                         **person,
                     )
             except db.IntegrityError as error:
                 raise _external_problem(error) from error
+            if extras is not None:
+                await answers.store(
+                    event_id=event_id, registration_id=row.id, extras=extras, locale=locale, at=at
+                )
             new = {"ticket_type_id": ticket_type_id, "source": str(source)}
+            if state is not RegistrationState.CONFIRMED:
+                new["state"] = str(state)
             await _write(who, "registration.register", event_id, row.id, at, new=new)
             await changed.tell(Changed(event_id, [row.id]))
-            if contact.email:
-                await _queue_letter(event, ticket_type.name, row, at)
+            await notices.tell(
+                event,
+                {ticket_type_id: ticket_type.name},
+                [Recipient(row.id, ticket_type_id, row.name, row.email, row.locale)],
+                _NOTICES[state],
+                at=at,
+            )
         return {"registration_id": row.id}
 
     async def settled() -> Mapping[str, int]:
@@ -195,22 +267,54 @@ async def register(
     return int((await db.retrying(settled))["registration_id"])
 
 
-async def _ticket_type(
-    event_id: int, ticket_type_id: int, source: RegistrationSource, at: datetime
-) -> tuple[EventFacts, TicketType]:
-    event = await queries.find_event_by_id(event_id)
-    if event is None:
-        raise NotFound(EventCode.EVENT_UNKNOWN)
-    ticket_type = await TicketType.get_or_none(id=ticket_type_id, event_id=event_id)
-    if ticket_type is None or (source is RegistrationSource.FORM and not ticket_type.is_public):
-        raise NotFound(EventCode.TICKET_TYPE_UNKNOWN)
-    if source is RegistrationSource.FORM:
-        window = event.window(at)
-        if window is Window.CLOSED:
-            raise Refusal(EventCode.REGISTRATION_CLOSED)
-        if window is Window.NOT_YET:
-            raise Refusal(EventCode.REGISTRATION_NOT_OPEN_YET)
-    return event, ticket_type
+#: What a person is told first.
+_NOTICES: Final[Mapping[RegistrationState, Notice]] = {
+    RegistrationState.CONFIRMED: Notice.REGISTERED,
+    RegistrationState.PENDING: Notice.PENDING,
+    RegistrationState.WAITLISTED: Notice.WAITLISTED,
+}
+
+
+def _refuse_outside(event: EventFacts, ticket_type: TicketTypeFacts, at: datetime) -> None:
+    """Before an access code is looked at: who comes too late need not learn that it was right."""
+    window = both_windows(event.window(at), ticket_type.window(at))
+    if window is Window.CLOSED:
+        raise Refusal(EventCode.REGISTRATION_CLOSED)
+    if window is Window.NOT_YET:
+        raise Refusal(EventCode.REGISTRATION_NOT_OPEN_YET)
+
+
+async def _first_state(
+    event: EventFacts,
+    ticket_type: TicketTypeFacts,
+    *,
+    source: RegistrationSource,
+    has_code: bool,
+    join_waitlist: bool,
+    at: datetime,
+) -> RegistrationState:
+    """Raises what ``register`` raises when there is none."""
+    if source not in QUEUES:
+        # The team's own word: only the database says no, when there is no place.
+        return RegistrationState.CONFIRMED
+    state = state_after_register(
+        offer_state(
+            window=Window.OPEN,
+            needs_code=ticket_type.needs_code and source in HELD,
+            has_code=has_code,
+            free=ticket_type.free,
+            has_waitlist=ticket_type.has_waitlist and offer_until(event, at=at) is not None,
+            others_wait=ticket_type.id in await queries.types_waited_for(event, at=at),
+        ),
+        source=source,
+        needs_approval=ticket_type.needs_approval,
+        join_waitlist=join_waitlist,
+    )
+    if isinstance(state, RegistrationState):
+        return state
+    if state is EventCode.ACCESS_CODE_NEEDED:
+        raise Invalid({"access_code": Problem(state)})
+    raise Conflict(state)
 
 
 #: One person registers a class or a team; a hundred letters to one address are somebody's bad joke on its owner.
@@ -226,45 +330,26 @@ async def _spare_the_inbox(event_id: int, email: str, at: datetime) -> None:
         raise TooMany(EventCode.TOO_MANY_FOR_EMAIL, retry_after_s=3600)
 
 
-async def _take_place(ticket_type_id: int) -> None:
-    """One more holds this ticket type, or Conflict ``ticket_type_full``: decided by the statement itself."""
-    if not await _count_places(ticket_type_id, 1):
-        raise Conflict(EventCode.TICKET_TYPE_FULL)
+def _link_parts(notice: Notice) -> Composer:
+    """A composer that ends a letter with its holder's own link, as long as what the letter says is still so."""
+
+    async def compose(registration_id: int, locale: str) -> Composed | None:
+        facts = next(iter(await queries.registration_facts([registration_id])), None)
+        if facts is None or str(facts.state) != str(notice):
+            return None
+        event = await queries.find_event_by_id(facts.event_id)
+        assert event is not None
+        link = render.absolute(f"/e/{event.slug}/me?key={secret_of(facts.id, facts.secret_round)}")
+        return Composed(text_suffix=letter.link_line(notice, link, locale))
+
+    return compose
 
 
-async def _count_places(ticket_type_id: int, more: int) -> bool:
-    # Never below zero: a count that is off (recount_places puts it right) must not keep anybody from cancelling.
-    rows = await db.query(
-        "UPDATE ticket_type SET taken = CASE WHEN taken + $2 < 0 THEN 0 ELSE taken + $2 END WHERE id = $1 AND (quota IS NULL OR $2 < 0 OR taken + $2 <= quota) "
-        "RETURNING id",
-        ticket_type_id,
-        more,
-    )
-    return bool(rows)
-
-
-async def _queue_letter(
-    event: EventFacts, ticket_type: LocalizedText, row: Registration, at: datetime
-) -> None:
-    address = render.absolute(f"/e/{event.slug}")
-    await letters.queue(
-        key=f"registered:{row.id}",
-        to_email=row.email,
-        locale=row.locale,
-        subject=letter.subject(event, row.locale),
-        text=letter.text(event, name=row.name, ticket_type=ticket_type, address=address, locale=row.locale),
-        attachments=(
-            letters.Attachment(
-                filename=f"{event.slug}.ics",
-                content_type="text/calendar; charset=utf-8",
-                data=letter.calendar(event, address=address, locale=row.locale, at=at),
-            ),
-        ),
-        composer="passport",
-        composer_id=row.id,
-        event_id=event.id,
-        at=at,
-    )
+#: For ``people.letters``: main connects them, beside the passport's own.
+COMPOSERS: Final[Mapping[str, Composer]] = {
+    notices.COMPOSER_OF[notice]: _link_parts(notice)
+    for notice in (Notice.PENDING, Notice.WAITLISTED, Notice.OFFERED)
+}
 
 
 async def change(
@@ -283,12 +368,12 @@ async def change(
     Raises NotFound, or Invalid as ``register`` does.
     """
     contact = contact.with_last4()
-    if problems := contact.problems():
-        raise Invalid(problems)
     async with unit_of_work():
         row = await Registration.get_or_none(id=registration_id, event_id=event_id)
         if row is None:
             raise NotFound(EventCode.REGISTRATION_UNKNOWN)
+        if problems := contact.problems(needs_contact=row.source != RegistrationSource.WALK_IN):
+            raise Invalid(problems)
         columns: dict[str, Any] = {name: getattr(contact, name) for name in CONTACT_FIELDS}
         columns |= {"external_id": external_id or None, "external_code": external_code or None}
         columns["locale"] = locale or row.locale
@@ -309,10 +394,14 @@ async def change(
 async def change_ticket_type(
     *, actor: Actor, event_id: int, registration_id: int, ticket_type_id: int, at: datetime
 ) -> None:
-    """Moves a registration to another ticket type, giving the old place back. Raises Conflict ``ticket_type_full``."""
+    """Moves a registration to another ticket type, giving the old place back. Raises Conflict ``ticket_type_full``.
+
+    Somebody on a waiting list goes to the end of the other one.
+    """
 
     async def once() -> None:
         async with unit_of_work():
+            await quotas.hold(event_id)
             row = await Registration.get_or_none(id=registration_id, event_id=event_id)
             if row is None:
                 raise NotFound(EventCode.REGISTRATION_UNKNOWN)
@@ -320,48 +409,203 @@ async def change_ticket_type(
                 raise NotFound(EventCode.TICKET_TYPE_UNKNOWN)
             if row.ticket_type_id == ticket_type_id:
                 return
-            await _turn(row, at, ticket_type_id=ticket_type_id)
-            if row.state in HOLDS_A_PLACE:
-                await _shift_places({row.ticket_type_id: -1, ticket_type_id: 1})
+            shifts = Shifts()
+            shifts.turn(
+                old=(row.state, row.ticket_type_id, row.group_id),
+                new=(row.state, ticket_type_id, row.group_id),
+            )
+            await quotas.shift(shifts)
+            waits = row.state == RegistrationState.WAITLISTED
+            await _turn(row, at, ticket_type_id=ticket_type_id, **({"waiting_since": at} if waits else {}))
             old, new = {"ticket_type_id": row.ticket_type_id}, {"ticket_type_id": ticket_type_id}
             await _write(actor, "registration.change_type", event_id, registration_id, at, old=old, new=new)
             await changed.tell(Changed(event_id, [registration_id]))
+            if shifts.frees or waits:
+                await place_freed.tell(Freed(event_id, at))
 
     await db.retrying(once)
 
 
-async def cancel(*, actor: Actor, event_id: int, registration_id: int, at: datetime) -> None:
-    """Cancels a registration and gives its place back. Raises Conflict ``already_cancelled`` the second time."""
-    await _set_state(actor, event_id, registration_id, RegistrationState.CANCELLED, at)
-
-
-async def restore(*, actor: Actor, event_id: int, registration_id: int, at: datetime) -> None:
-    """Confirms a cancelled registration again, if there is a place. Raises Conflict ``not_cancelled`` or
-    ``ticket_type_full``.
-    """
-    await _set_state(actor, event_id, registration_id, RegistrationState.CONFIRMED, at)
-
-
-async def _set_state(
-    actor: Actor, event_id: int, registration_id: int, state: RegistrationState, at: datetime
+async def cancel(
+    *, actor: Actor, event_id: int, registration_id: int, at: datetime, notify: bool = True
 ) -> None:
-    cancelling = state is RegistrationState.CANCELLED
+    """Cancels a registration, gives every place that it held back and tells its holder, unless ``notify`` is False.
+
+    The use of its access code returns only when it was never confirmed. Raises NotFound, or Conflict
+    ``already_cancelled`` the second time and for one that was declined.
+    """
+    await turn_one(
+        actor=actor,
+        event_id=event_id,
+        registration_id=registration_id,
+        verb=Verb.CANCEL,
+        turn=Turn(RegistrationState.CANCELLED),
+        refusal=EventCode.ALREADY_CANCELLED,
+        notice=Notice.CANCELLED if notify else None,
+        at=at,
+    )
+
+
+async def restore(
+    *, actor: Actor, event_id: int, registration_id: int, at: datetime, notify: bool = True
+) -> None:
+    """Confirms a cancelled or declined registration again, if there is a place, and tells its holder.
+
+    Raises Conflict ``ticket_type_full``, or ``not_cancelled``: also for a record that was erased or merged, which
+    nobody would come with.
+    """
+    await turn_one(
+        actor=actor,
+        event_id=event_id,
+        registration_id=registration_id,
+        verb=Verb.RESTORE,
+        turn=Turn(RegistrationState.CONFIRMED),
+        refusal=EventCode.NOT_CANCELLED,
+        notice=Notice.REGISTERED if notify else None,
+        at=at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What becomes of a registration."""
+
+    state: RegistrationState
+    offer_until: datetime | None = None
+
+
+async def turn_one(
+    *,
+    actor: Actor,
+    event_id: int,
+    registration_id: int,
+    verb: Verb,
+    turn: Turn,
+    refusal: EventCode,
+    notice: Notice | None,
+    at: datetime,
+) -> None:
+    """``turn_many`` for one registration as an action of its own; Conflict ``refusal`` when it stands otherwise."""
 
     async def once() -> None:
         async with unit_of_work():
-            row = await Registration.get_or_none(id=registration_id, event_id=event_id)
-            if row is None:
-                raise NotFound(EventCode.REGISTRATION_UNKNOWN)
-            if cancelling == (row.state == RegistrationState.CANCELLED):
-                raise Conflict(EventCode.ALREADY_CANCELLED if cancelling else EventCode.NOT_CANCELLED)
-            await _turn(row, at, state=state)
-            await _shift_places({row.ticket_type_id: (state in HOLDS_A_PLACE) - (row.state in HOLDS_A_PLACE)})
-            verb = "registration.cancel" if cancelling else "registration.restore"
-            old, new = {"state": row.state}, {"state": str(state)}
-            await _write(actor, verb, event_id, registration_id, at, old=old, new=new)
-            await changed.tell(Changed(event_id, [registration_id]))
+            await quotas.hold(event_id)
+            turned = await turn_many(
+                actor=actor, event_id=event_id, verb=verb, turns={registration_id: turn}, at=at
+            )
+            if not turned:
+                if not await Registration.filter(id=registration_id, event_id=event_id).exists():
+                    raise NotFound(EventCode.REGISTRATION_UNKNOWN)
+                raise Conflict(refusal)
+            if notice is not None:
+                await tell(event_id, turned, notice, at=at, again=True)
 
     await db.retrying(once)
+
+
+async def turn_many(
+    *, actor: Actor, event_id: int, verb: Verb, turns: Mapping[int, Turn], at: datetime
+) -> Sequence[Recipient]:
+    """Moves registrations to other states inside the caller's unit of work, which has taken ``quotas.hold``.
+
+    Places and uses of access codes are counted, the journal written, passports told and the waiting list moved up.
+    Who is not in a state that ``verb`` moves from is left out; gives those who moved, in id order. Raises Conflict
+    ``ticket_type_full`` or ``group_full`` when any of them finds no place. As many statements for one as for many.
+    """
+    # An erased or merged record is history: it can be cancelled and nothing else.
+    alive = "" if verb is Verb.CANCEL else "AND erased_at IS NULL AND merged_into_id IS NULL "
+    states = ", ".join(f"'{state}'" for state in sorted(MOVES[verb]))
+    rows = await db.query(
+        f"SELECT {notices.COLUMNS}, state, group_id, access_code_id FROM registration "  # noqa: S608 -- our own words
+        f"WHERE event_id = $1 AND id {db.in_list('$2', 'int')} AND state IN ({states}) {alive}ORDER BY id",
+        event_id,
+        db.list_parameter(turns),
+    )
+    if not rows:
+        return []
+    shifts, back = Shifts(), dict[int, int]()
+    written, lines = list[dict[str, Any]](), dict[int, tuple[dict[str, Any], dict[str, Any]]]()
+    for row in rows:
+        turn, was = turns[row["id"]], RegistrationState(row["state"])
+        held = (row["ticket_type_id"], row["group_id"])
+        shifts.turn(old=(was, *held), new=(turn.state, *held))
+        gives_back = row["access_code_id"] is not None and gives_code_back(was, turn.state)
+        if gives_back:
+            back[row["access_code_id"]] = back.get(row["access_code_id"], 0) + 1
+        written.append(
+            {
+                "id": row["id"],
+                "state": str(turn.state),
+                "offer_until": db.stored_instant(turn.offer_until) if turn.offer_until else None,
+                "gives_back": gives_back,
+            }
+        )
+        lines[row["id"]] = ({"state": str(was)}, {"state": str(turn.state)})
+    await quotas.give_codes_back(back)
+    await quotas.shift(shifts)
+    decided = "decided_at = $2, " if verb in (Verb.APPROVE, Verb.DECLINE) else ""
+    source = db.json_rows("$1", id="int", state="text", offer_until="instant", gives_back="bool")
+    count = await db.execute(
+        f"UPDATE registration SET state = r.state, offer_until = r.offer_until, {decided}updated_at = $2, "  # noqa: S608 -- our own words
+        "waiting_since = CASE WHEN r.state IN ('waitlisted', 'offered') THEN registration.waiting_since END, "
+        "access_code_id = CASE WHEN r.gives_back THEN NULL ELSE registration.access_code_id END "
+        f"FROM {source} WHERE registration.id = r.id AND registration.state IN ({states})",
+        _json(written),
+        at,
+    )
+    if count != len(rows):
+        # Somebody changed a state without taking the lock.
+        raise Conflict(Code.CONFLICT)
+    await journal.write_many(
+        actor=actor,
+        verb=f"registration.{verb}",
+        object_kind="registration",
+        lines=lines,
+        at=at,
+        event_id=event_id,
+    )
+    await changed.tell(Changed(event_id, [row["id"] for row in rows]))
+    if shifts.frees:
+        await place_freed.tell(Freed(event_id, at))
+    return [replace(Recipient.of(row), offer_until=turns[row["id"]].offer_until) for row in rows]
+
+
+async def put_first_in_line(actor: Actor, event_id: int, registration_id: int, at: datetime) -> None:
+    """Before everybody who waits for the same ticket type; inside the caller's unit of work."""
+    rows = await db.query(
+        "SELECT min(COALESCE(g.waiting_since, g.created_at)) AS first FROM registration me "
+        "JOIN registration g ON g.ticket_type_id = me.ticket_type_id AND g.state = 'waitlisted' "
+        "WHERE me.id = $1 AND me.event_id = $2",
+        registration_id,
+        event_id,
+    )
+    first = db.as_instant(rows[0]["first"])
+    assert first is not None
+    await db.execute(
+        "UPDATE registration SET waiting_since = $3, updated_at = $4 WHERE id = $1 AND event_id = $2",
+        registration_id,
+        event_id,
+        first - timedelta(microseconds=1),
+        at,
+    )
+    await _write(actor, "registration.put_first", event_id, registration_id, at)
+
+
+async def tell(
+    event_id: int,
+    people: Sequence[Recipient],
+    notice: Notice,
+    *,
+    at: datetime,
+    reason: str = "",
+    again: bool = False,
+) -> None:
+    """Queues the letters about what has become of registrations; inside the caller's unit of work."""
+    if any(one.email for one in people):
+        event = await queries.find_event_by_id(event_id)
+        assert event is not None
+        names = await queries.ticket_type_names(event_id)
+        await notices.tell(event, names, people, notice, at=at, reason=reason, again=again)
 
 
 async def _turn(row: Registration, at: datetime, **columns: Any) -> None:
@@ -369,13 +613,6 @@ async def _turn(row: Registration, at: datetime, **columns: Any) -> None:
     same = Registration.filter(id=row.id, state=row.state, ticket_type_id=row.ticket_type_id)
     if not await same.update(**columns, updated_at=at):
         raise Conflict(Code.CONFLICT)
-
-
-async def _shift_places(shifts: Mapping[int, int]) -> None:
-    # In id order, so that two people who change types crosswise don't wait for each other.
-    for ticket_type_id, more in sorted(shifts.items()):
-        if more and not await _count_places(ticket_type_id, more):
-            raise Conflict(EventCode.TICKET_TYPE_FULL)
 
 
 async def _write(
@@ -411,13 +648,9 @@ def _external_problem(error: db.IntegrityError) -> Exception:
 
 
 async def recount_places(event_id: int) -> None:
-    """Rebuilds every ticket type's ``taken`` from its registrations."""
+    """Rebuilds every counter (ticket types, shared quotas, groups, access codes) from the registrations."""
     async with unit_of_work():
-        await db.execute(
-            "UPDATE ticket_type SET taken = (SELECT count(*) FROM registration g WHERE g.ticket_type_id = ticket_type.id "
-            "AND g.state IN ('confirmed', 'pending')) WHERE event_id = $1",
-            event_id,
-        )
+        await quotas.recount(event_id)
 
 
 # --- many at once ------------------------------------------------------------------------------------------------
@@ -500,7 +733,7 @@ async def _check_rows(event_id: int, work: Sequence[RowPlan]) -> None:
     types = {item.id: item for item in await queries.ticket_types(event_id)}
     there = await _registered(event_id, [row.registration_id for row in work if row.registration_id])
     taken = await _taken_codes(event_id, work)
-    free = {item.id: item.free for item in types.values()}
+    places = _Places(types)
     seen: set[tuple[str, str]] = set()
     for row in work:
         values, old = row.values, there.get(row.registration_id or 0)
@@ -523,20 +756,47 @@ async def _check_rows(event_id: int, work: Sequence[RowPlan]) -> None:
             if (kind, value) in seen:
                 wrong(row, EventCode.ROW_TWICE)
             seen.add((kind, value))
-        old_type, old_state = (old["ticket_type_id"], old["state"]) if old else (None, None)
-        new_type = values.ticket_type_id or old_type
-        if new_type not in types:
+        if (values.ticket_type_id or (old and old["ticket_type_id"])) not in types:
             wrong(row, EventCode.TICKET_TYPE_UNKNOWN)
-            continue
-        holds = (values.state or old_state or RegistrationState.CONFIRMED) in HOLDS_A_PLACE
-        if holds and (old_state not in HOLDS_A_PLACE or old_type != new_type):
-            left = free[new_type]
-            if left is not None:
-                free[new_type] = left - 1
-                if left <= 0:
-                    wrong(row, EventCode.TICKET_TYPE_FULL)
+        elif not places.take(values, old):
+            wrong(row, EventCode.TICKET_TYPE_FULL)
     if found:
         raise Invalid(found)
+
+
+class _Places:
+    """What is left while a list is read: by ticket type, and by the quota that it shares."""
+
+    def __init__(self, types: Mapping[int, TicketTypeFacts]) -> None:
+        self.types = types
+        self.free: dict[tuple[str, int], int] = {}
+        for item in types.values():
+            if item.quota is not None:
+                self.free["type", item.id] = max(item.quota - item.taken, 0)
+            if item.shared_quota_id is not None and item.shared_free is not None:
+                self.free["shared", item.shared_quota_id] = item.shared_free
+
+    def take(self, values: Values, old: Mapping[str, Any] | None) -> bool:
+        """Counts what a row would take beyond what it has; False when that is not there."""
+        state = values.state or (old["state"] if old else RegistrationState.CONFIRMED)
+        if state not in HOLDS_A_PLACE:
+            return True
+        held: set[tuple[str, int]] = set()
+        if old is not None and old["state"] in HOLDS_A_PLACE:
+            held = set(self._pools(old["ticket_type_id"]))
+        new = [
+            pool
+            for pool in self._pools(values.ticket_type_id or (old or {})["ticket_type_id"])
+            if pool not in held
+        ]
+        for pool in new:
+            if pool in self.free:
+                self.free[pool] -= 1
+        return all(self.free.get(pool, 0) >= 0 for pool in new)
+
+    def _pools(self, ticket_type_id: int) -> list[tuple[str, int]]:
+        shares = self.types[ticket_type_id].shared_quota_id
+        return [("type", ticket_type_id), *([("shared", shares)] if shares is not None else [])]
 
 
 async def _registered(event_id: int, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -582,10 +842,14 @@ class _Bulk:
         self, event_id: int, source: RegistrationSource, at: datetime, actor: Actor, *, strict: bool
     ) -> None:
         self.event_id, self.source, self.at, self.actor, self.strict = event_id, source, at, actor, strict
+        #: Whether a place was given back, or somebody waits who may have one.
+        self.frees = False
 
     async def apply(self, chunk: Sequence[RowPlan], chunk_id: UUID | None, body: dict[str, Any]) -> Applied:
         async def once() -> Applied:
             async with unit_of_work():
+                await quotas.hold(self.event_id)
+                self.frees = False
                 if chunk_id is not None:
                     known = await replays.find(id=chunk_id, actor_key=self.actor.key, body=body)
                     if known is not None:
@@ -601,6 +865,8 @@ class _Bulk:
                     new={"created": done.created, "updated": done.updated, "source": str(self.source)},
                     at=self.at,
                 )
+                if self.frees:
+                    await place_freed.tell(Freed(self.event_id, self.at))
                 if chunk_id is not None:
                     outcome = {
                         "created": done.created,
@@ -632,29 +898,39 @@ class _Bulk:
         )
 
     async def _write_rows(self, part: Sequence[RowPlan]) -> Applied:
-        shifts: dict[int, int] = {}
+        shifts = Shifts()
         updated = await self._update([row for row in part if row.action is Action.UPDATE], shifts)
         created = await self._create([row for row in part if row.action is Action.CREATE], shifts)
-        await _shift_places(shifts)
-        ids = sorted([*updated, *created])
+        await quotas.shift(shifts)
+        waits = any(row.values.state is RegistrationState.WAITLISTED for row in part)
+        self.frees = self.frees or shifts.frees or waits
+        if any(row.values.answers for row in part):
+            new = {tuple(row[name] or "" for name in _TELLS_APART): row["id"] for row in created}
+            given = [
+                (row.registration_id or new[_person(row.values)], question_id, value)
+                for row in part
+                for question_id, value in row.values.answers or ()
+            ]
+            await answers.put_answers(self.event_id, given)
+        ids = sorted([*updated, *(row["id"] for row in created)])
         if ids:
             await changed.tell(Changed(self.event_id, ids))
         return Applied(len(created), len(updated))
 
-    async def _update(self, part: Sequence[RowPlan], shifts: dict[int, int]) -> Sequence[int]:
+    async def _update(self, part: Sequence[RowPlan], shifts: Shifts) -> Sequence[int]:
         if not part:
             return []
         # Touching the rows locks them and tells what they hold now: the same statement on both databases.
         current = await db.query(
             "UPDATE registration SET updated_at = $2 "  # noqa: S608 -- column names only
             f"WHERE id IN (SELECT r.id FROM {db.json_rows('$1', id='int')}) AND event_id = $3 "
-            "RETURNING id, ticket_type_id, state, name, badge_name, english_name, organisation",
+            "RETURNING id, ticket_type_id, group_id, access_code_id, state, name, badge_name, english_name, organisation",
             _json([{"id": row.registration_id} for row in part]),
             self.at,
             self.event_id,
         )
         by_id = {row["id"]: row for row in current}
-        rows = []
+        rows, back = [], dict[int, int]()
         for row in part:
             old = by_id.get(row.registration_id or 0)
             if old is None:
@@ -666,10 +942,14 @@ class _Bulk:
             }
             type_id = values.ticket_type_id or old["ticket_type_id"]
             state = values.state or RegistrationState(old["state"])
-            if old["state"] in HOLDS_A_PLACE:
-                shifts[old["ticket_type_id"]] = shifts.get(old["ticket_type_id"], 0) - 1
-            if state in HOLDS_A_PLACE:
-                shifts[type_id] = shifts.get(type_id, 0) + 1
+            shifts.turn(
+                old=(old["state"], old["ticket_type_id"], old["group_id"]),
+                new=(state, type_id, old["group_id"]),
+            )
+            code, was = old["access_code_id"], RegistrationState(old["state"])
+            gives_back = code is not None and gives_code_back(was, state)
+            if gives_back:
+                back[code] = back.get(code, 0) + 1
             rows.append(
                 {
                     **{name: getattr(values, name) for name in _UPDATED},
@@ -677,6 +957,7 @@ class _Bulk:
                     "ticket_type_id": type_id,
                     "state": str(state),
                     "search": Contact(**names).search,
+                    "gives_back": gives_back,
                 }
             )
         setting = ", ".join(f"{name} = COALESCE(r.{name}, registration.{name})" for name in _UPDATED)
@@ -685,15 +966,23 @@ class _Bulk:
             "ticket_type_id": "int",
             "state": "text",
             "search": "text",
+            "gives_back": "bool",
         }
+        await quotas.give_codes_back(back)
         await db.execute(
-            f"UPDATE registration SET {setting}, ticket_type_id = r.ticket_type_id, state = r.state, search = r.search "  # noqa: S608 -- column names only
+            f"UPDATE registration SET {setting}, ticket_type_id = r.ticket_type_id, state = r.state, search = r.search, "  # noqa: S608 -- column names only
+            "waiting_since = CASE WHEN r.state NOT IN ('waitlisted', 'offered') THEN NULL "
+            "WHEN registration.state IN ('waitlisted', 'offered') THEN registration.waiting_since ELSE $2 END, "
+            "offer_until = CASE WHEN r.state = 'offered' THEN registration.offer_until END, "
+            "access_code_id = CASE WHEN r.gives_back THEN NULL ELSE registration.access_code_id END "
             f"FROM {db.json_rows('$1', **columns)} WHERE registration.id = r.id",
             _json(rows),
+            self.at,
         )
         return list(by_id)
 
-    async def _create(self, part: Sequence[RowPlan], shifts: dict[int, int]) -> Sequence[int]:
+    async def _create(self, part: Sequence[RowPlan], shifts: Shifts) -> Sequence[Mapping[str, Any]]:
+        """The new registrations: their ids, and what tells one line from all others."""
         if not part:
             return []
         rows = []
@@ -701,8 +990,7 @@ class _Bulk:
             values, contact = row.values, _contact(row.values)
             state = values.state or RegistrationState.CONFIRMED
             assert values.ticket_type_id is not None
-            if state in HOLDS_A_PLACE:
-                shifts[values.ticket_type_id] = shifts.get(values.ticket_type_id, 0) + 1
+            shifts.turn(old=None, new=(state, values.ticket_type_id, None))
             rows.append(
                 {
                     **{name: getattr(contact, name) for name in CONTACT_FIELDS},
@@ -715,19 +1003,33 @@ class _Bulk:
                     "external_code": values.external_code,
                     "search": contact.search,
                     "secret_round": 0,
+                    "waiting_since": db.stored_instant(values.registered_at or self.at)
+                    if state is RegistrationState.WAITLISTED
+                    else None,
+                    **{name: getattr(values, name) or "" for name in _OF_THE_SHOP},
                     "created_at": db.stored_instant(values.registered_at or self.at),
                     "updated_at": db.stored_instant(self.at),
                 }
             )
         names = ", ".join(_CREATED)
-        found = await db.query(
-            f"INSERT INTO registration ({names}) SELECT {names} FROM {db.json_rows('$1', **_CREATED)} RETURNING id",  # noqa: S608 -- column names only
+        return await db.query(
+            f"INSERT INTO registration ({names}) SELECT {names} FROM {db.json_rows('$1', **_CREATED)} "  # noqa: S608 -- column names only
+            "RETURNING id, external_id, external_code, name, email, phone",
             _json(rows),
         )
-        return [row["id"] for row in found]
 
 
-_UPDATED: Final = (*CONTACT_FIELDS, "locale", "external_id", "external_code")
+#: A list has no two new lines that are equal in all of these: the second would be the same person again.
+_TELLS_APART: Final = ("external_id", "external_code", "name", "email", "phone")
+
+
+def _person(values: Values) -> tuple[str, ...]:
+    return tuple(getattr(values, name) or "" for name in _TELLS_APART)
+
+
+#: What another shop's list may say of a registration.
+_OF_THE_SHOP: Final = ("payment_state", "invoice_title", "tax_number", "ticket_source")
+_UPDATED: Final = (*CONTACT_FIELDS, "locale", "external_id", "external_code", *_OF_THE_SHOP)
 _CREATED: Final = dict.fromkeys(CONTACT_FIELDS, "text") | {
     "event_id": "int",
     "ticket_type_id": "int",
@@ -738,6 +1040,11 @@ _CREATED: Final = dict.fromkeys(CONTACT_FIELDS, "text") | {
     "external_code": "text",
     "search": "text",
     "secret_round": "int",
+    "waiting_since": "instant",
+    "ticket_source": "text",
+    "payment_state": "text",
+    "invoice_title": "text",
+    "tax_number": "text",
     "created_at": "instant",
     "updated_at": "instant",
 }

@@ -87,6 +87,10 @@ class Field(StrEnum):
     LOCALE = "locale"
     STATE = "state"
     REGISTERED_AT = "registered_at"
+    PAYMENT_STATE = "payment_state"
+    INVOICE_TITLE = "invoice_title"
+    TAX_NUMBER = "tax_number"
+    TICKET_SOURCE = "ticket_source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,6 +447,21 @@ SYNONYMS: Final[Mapping[Field, tuple[str, ...]]] = {
         "报名时间", "报名日期", "注册时间", "登记时间", "提交时间", "提交答卷时间", "填写时间", "下单时间", "购票时间", "创建时间",
         "時間戳記", "时间戳", "时间戳记", "registeredat", "registrationtime", "registrationdate", "registeredon",
         "submittedat", "submissiontime", "createdat", "orderdate", "timestamp",
+    ),
+    Field.PAYMENT_STATE: (
+        "支付状态", "付款状态", "缴费状态", "收款状态", "付费状态", "支付情况", "缴费情况", "是否支付", "是否付款", "是否缴费",
+        "支付狀態", "付款狀態", "paymentstatus", "paymentstate", "payment", "paid",
+    ),
+    Field.INVOICE_TITLE: (
+        "发票抬头", "发票抬头名称", "抬头", "抬头名称", "开票抬头", "开票名称", "购方名称", "發票抬頭",
+        "invoicetitle", "invoicename", "invoiceto", "billto",
+    ),
+    Field.TAX_NUMBER: (
+        "税号", "发票税号", "企业税号", "单位税号", "纳税人识别号", "纳税识别号", "统一社会信用代码", "社会信用代码", "稅號",
+        "taxnumber", "taxid", "taxno", "taxpayerid", "taxpayeridentificationnumber", "vatnumber",
+    ),
+    Field.TICKET_SOURCE: (
+        "赠票来源", "免费票来源", "票务来源", "门票来源", "票券来源", "票源", "ticketsource", "ticketfrom",
     ),
 }  # fmt: skip
 _LONGEST_TITLE: Final = 120  # a form's question; anything longer is an answer or an attack

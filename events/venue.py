@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from events import access, sites
 from events.models import Place
 from events.rules import EventCode, PlaceKind, is_code
 from kernel import db
 from kernel.actor import SYSTEM, Actor
-from kernel.db import unit_of_work
+from kernel.db import after_commit, unit_of_work
 from kernel.errors import Code, Conflict, Invalid, NotFound, Problem
 from kernel.text import LocalizedText
 from people import journal
@@ -24,21 +25,23 @@ async def add_place(
     code: str,
     kind: PlaceKind,
     name: LocalizedText,
+    at: datetime,
     parent_id: int | None = None,
     capacity: int | None = None,
     position: int = 0,
+    site_id: int | None = None,
     actor: Actor = SYSTEM,
-    at: datetime | None = None,
 ) -> int:
-    """Adds a place below ``parent_id``, or as a root; gives its id. Journalled when ``at`` is given.
+    """Adds a place below ``parent_id``, or as a root; gives its id.
 
     Raises Invalid with a problem at each field: a code in use in this event is ``place_code_taken``, a parent of
-    another event ``place_unknown``.
+    another event ``place_unknown``, its site ``site_unknown``.
     """
     _check(code, name, capacity)
     async with unit_of_work():
         if parent_id is not None and not await Place.filter(id=parent_id, event_id=event_id).exists():
             raise Invalid({"parent_id": Problem(EventCode.PLACE_UNKNOWN)})
+        await sites.known(event_id, site_id)
         try:
             async with unit_of_work():
                 row = await Place.create(
@@ -49,19 +52,19 @@ async def add_place(
                     parent_id=parent_id,
                     capacity=capacity,
                     position=position,
+                    site_id=site_id,
                 )
         except db.IntegrityError as error:
             raise _taken(error) from error
-        if at is not None:
-            await journal.write(
-                actor=actor,
-                verb="place.add",
-                object_kind="place",
-                object_id=row.id,
-                event_id=event_id,
-                new={"code": code, "kind": str(kind), "capacity": capacity},
-                at=at,
-            )
+        await journal.write(
+            actor=actor,
+            verb="place.add",
+            object_kind="place",
+            object_id=row.id,
+            event_id=event_id,
+            new={"code": code, "kind": str(kind), "capacity": capacity},
+            at=at,
+        )
     return int(row.id)
 
 
@@ -75,15 +78,23 @@ async def change_place(
     at: datetime,
     capacity: int | None = None,
     position: int = 0,
+    site_id: int | None = None,
     actor: Actor = SYSTEM,
 ) -> None:
     """Changes what a place is, not where in the tree it stands. Raises NotFound, or Invalid as ``add_place`` does."""
     _check(code, name, capacity)
-    new: dict[str, Any] = {"code": code, "kind": str(kind), "capacity": capacity, "position": position}
+    new: dict[str, Any] = {
+        "code": code,
+        "kind": str(kind),
+        "capacity": capacity,
+        "position": position,
+        "site_id": site_id,
+    }
     async with unit_of_work():
         row = await Place.get_or_none(id=place_id, event_id=event_id)
         if row is None:
             raise NotFound(EventCode.PLACE_UNKNOWN)
+        await sites.known(event_id, site_id)
         try:
             async with unit_of_work():
                 await Place.filter(id=place_id).update(name=name, **new)
@@ -99,6 +110,7 @@ async def change_place(
             new=new,
             at=at,
         )
+        after_commit(lambda: access.forget_scopes(event_id))
 
 
 async def move_place(
@@ -138,6 +150,7 @@ async def move_place(
             new={"parent_id": parent_id},
             at=at,
         )
+        after_commit(lambda: access.forget_scopes(event_id))
 
 
 def _check(code: str, name: LocalizedText, capacity: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -37,6 +38,36 @@ def digest(value: str) -> str:
 def keyed_hash(key: bytes, purpose: str, value: str) -> str:
     """HMAC-SHA-256 in hex; ``purpose`` keeps two uses of one key apart."""
     return hmac.digest(key, f"{purpose}\x00{value}".encode(), "sha256").hex()
+
+
+def link_secret(key: bytes, purpose: str, *of: object) -> str:
+    """The 22 characters that make a link secret: 128 bits of an HMAC over its purpose and whatever it is about.
+
+    Derived, never stored; purposes keep two uses of one key apart. Whatever is in ``of`` may not contain a NUL.
+    Links in people's mails hold these for years: what comes out for given values never changes.
+    """
+    assert len(key) >= 32, "main hands the installation's key to whoever makes links"
+    message = "\x00".join((purpose, *map(str, of))).encode()
+    return base64.urlsafe_b64encode(hmac.digest(key, message, "sha256")[:16]).rstrip(b"=").decode()
+
+
+def link_number(text: str) -> int | None:
+    """The id in front of a link's key, ``<id>-…``, or None where none can be."""
+    number, _, secret = text.partition("-")
+    # The databases' integers end at 2^63; an id is ASCII digits and nothing else.
+    return int(number) if secret and number.isascii() and number.isdigit() and len(number) <= 18 else None
+
+
+def same_secret(right: str, given: str) -> bool:
+    """Whether ``given`` is ``right``, in a time that does not tell how much of it is."""
+    return hmac.compare_digest(right.encode(), given.encode("utf-8", "replace"))
+
+
+def derived_short_code(key: bytes, purpose: str, value: str) -> str:
+    """A short code (``new_short_code``) that is no draw of its own: whoever has key and value can tell it again."""
+    drawn = hmac.digest(key, f"{purpose}\x00{value}".encode(), "sha256")
+    body = "".join(ALPHABET[byte % len(ALPHABET)] for byte in drawn[: SHORT_LENGTH - 1])
+    return body + short_check(body)
 
 
 def short_check(body: str) -> str:

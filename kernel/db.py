@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import json
 import logging
 import re
 import time
@@ -27,6 +26,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import asyncpg
+import orjson
 from tortoise import Tortoise
 from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
@@ -52,6 +52,8 @@ POSTGRES_POOL = 10
 CONNECTION_LOST: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # The server's last word came while nobody was listening; the driver then takes no statement any more.
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.TooManyConnectionsError,
@@ -102,6 +104,10 @@ async def open_database(settings: Settings, models: Sequence[str] = MODELS) -> N
                 "synchronous": "FULL",
                 "foreign_keys": "ON",
                 "busy_timeout": 5000,
+                # A log that is cut after every checkpoint has to grow again, and growing is the dearer half of a sync.
+                "journal_size_limit": 64 * 1024 * 1024,
+                # In KiB: the indexes that a scan goes through, kept out of the file's way.
+                "cache_size": -32 * 1024,
             },
         }
     else:
@@ -187,23 +193,32 @@ class unit_of_work:  # noqa: N801 -- reads as a verb: async with unit_of_work():
     """One transaction: everything inside is kept together or not at all, and only then is it announced.
 
     Nested, it is a savepoint: what fails inside is undone and its announcements are dropped, the outer one goes on.
-    ``urgent`` goes before other waiting writers (SQLite has one writer); only the scan committer asks for it.
+    ``urgent`` goes before other waiting writers (SQLite has one writer); only the scan committer asks for it. Its
+    ``look`` is read as the first thing inside, on SQLite in the same visit to the writer's thread as the BEGIN;
+    ``async with ... as unit`` then has the rows in ``unit.found``.
 
     Raises Busy (503, not remembered) when no turn was to be had in time or the connection was lost, which leaves
     the outcome unknown. Cancellation rolls back and leaks nothing.
     """
 
-    __slots__ = ("_context", "_token", "_unit", "_urgent")
+    __slots__ = ("_context", "_look", "_token", "_unit", "_urgent")
 
-    def __init__(self, *, urgent: bool = False) -> None:
+    def __init__(self, *, urgent: bool = False, look: Look | None = None) -> None:
+        assert urgent or look is None
         self._urgent = urgent
+        self._look = look
 
     async def __aenter__(self) -> Any:
         parent = _mine()
+        assert parent is None or self._look is None, "a savepoint looks by itself"
         self._unit = _Unit(asyncio.current_task(), parent)
         base = parent.connection if parent else base_client()
         try:
-            self._context = base.begin_unit(urgent=self._urgent)
+            self._context = (
+                base.begin_unit(urgent=True, look=self._look)
+                if self._look
+                else base.begin_unit(urgent=self._urgent)
+            )
             self._unit.connection = await self._context.__aenter__()
         except CONNECTION_LOST as error:
             raise Busy() from error
@@ -292,7 +307,10 @@ def _for_dialect(sql: str, name: str) -> str:
 
 
 async def query(sql: str, *values: Any) -> list[dict[str, Any]]:
-    """Rows of one statement written with ``$1``; inside a unit of work it may write (RETURNING works on both)."""
+    """Rows of one statement written with ``$1``; inside a unit of work it may write (RETURNING works on both).
+
+    Raises Busy when the database is away or ends the connection, inside a unit of work at its end.
+    """
     rows: list[dict[str, Any]] = await client().execute_query_dict(_for_dialect(sql, dialect()), list(values))
     return rows
 
@@ -304,10 +322,37 @@ async def execute(sql: str, *values: Any) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """A read of many rows whose columns are integers, text and truth: ``columns`` names them as ``sql`` gives them."""
+
+    sql: str
+    columns: tuple[str, ...]
+    values: tuple[Any, ...]
+
+
+async def look(reading: Look) -> list[Sequence[Any]]:
+    """The rows, each in the order of the columns. Only inside a unit of work.
+
+    On SQLite they come as one JSON text: its driver gives the interpreter up and waits for it again at every row,
+    which beside a busy loop takes longer than the reading.
+    """
+    rows: list[Sequence[Any]] = await client().look(reading)
+    return rows
+
+
+@lru_cache(maxsize=64)
+def as_one_value(sql: str, columns: tuple[str, ...]) -> str:
+    """A statement for SQLite whose one value is all rows of ``sql`` as JSON, in their order."""
+    listed = ", ".join(columns)
+    return f"SELECT json_group_array(json_array({listed})) FROM ({_for_dialect(sql, 'sqlite')})"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
 class Insert:
     """Rows for one table: ``columns`` by kind (see json_rows), ``rows`` in their order, and what a conflict means.
 
-    ``tail`` is the ON CONFLICT clause; with none a conflict is an error. Rows are written in the order given.
+    ``tail`` is the ON CONFLICT clause; with none a conflict is an error. Rows are written in the order given, their
+    values as Python has them (UUID, aware datetime, date, bool); each database gets them as it stores them.
     """
 
     table: str
@@ -324,26 +369,51 @@ class Update:
     value: str
 
 
-async def write_together(*writes: Insert | Update) -> list[int]:
+class Outrun(Exception):
+    """The database took fewer rows than were sent: somebody else was first. The unit of work ends with nothing kept."""
+
+
+async def write_together(
+    *writes: Insert | Update, expected: Mapping[int, int] | None = None, last: bool = False
+) -> list[int]:
     """Sends several writes in one trip and gives how many rows each of them wrote. Only inside a unit of work.
 
     On PostgreSQL they become parts of one statement (none sees another's rows); on SQLite they run one after the
     other in one visit to the writer's thread, rows bound one by one: there JSON costs more than the insert itself.
+
+    ``expected`` says of some writes how many rows they have to write, and raises Outrun when it was another number.
+    ``last``: nothing more will be sent in this outermost unit of work, so it may be committed in the same trip; it
+    is durable once the unit's block has ended, as ever.
     """
-    counts: list[int] = await client().write_together(writes)
+    unit = _mine()
+    is_last = last and unit is not None and unit.parent is None
+    counts: list[int] = await client().write_together(writes, expected or {}, is_last)
     return counts
 
 
+def check_counts(counts: Sequence[int], expected: Mapping[int, int]) -> None:
+    """Raises Outrun unless every write wrote as many rows as it had to."""
+    if any(counts[nth] != count for nth, count in expected.items()):
+        raise Outrun()
+
+
 def as_statement(write: Insert | Update) -> tuple[str, str]:
-    """A write as SQL with one JSON parameter."""
+    """A write as SQL for PostgreSQL with one JSON parameter.
+
+    An array for each column would spare the server some of the reading, and cost the driver twice as much in writing.
+    """
     if isinstance(write, Update):
         return write.sql, write.value
     names = [name for name, _ in write.columns]
-    listed = ", ".join(names)
     rows = [dict(zip(names, row, strict=True)) for row in write.rows]
-    source = json_rows("$1", **dict(write.columns))
-    sql = f"INSERT INTO {write.table} ({listed}) SELECT {listed} FROM {source} WHERE true {write.tail}"  # noqa: S608
-    return sql, json.dumps(rows)
+    return _insert_of_json(write.table, write.columns, write.tail), orjson.dumps(rows).decode()
+
+
+@lru_cache(maxsize=64)
+def _insert_of_json(table: str, columns: tuple[tuple[str, str], ...], tail: str) -> str:
+    listed = ", ".join(name for name, _ in columns)
+    source = json_rows("$1", **dict(columns))
+    return f"INSERT INTO {table} ({listed}) SELECT {listed} FROM {source} WHERE true {tail}"  # noqa: S608
 
 
 _PG_TYPES: Mapping[str, str] = {
@@ -387,7 +457,7 @@ def in_list(parameter: str, kind: str) -> str:
 def list_parameter(values: Iterable[Any]) -> Any:
     """The parameter for ``in_list``: an array, or JSON text where there are none."""
     every = [str(value) if isinstance(value, UUID) else value for value in values]
-    return json.dumps(every) if dialect() == "sqlite" else every
+    return orjson.dumps(every).decode() if dialect() == "sqlite" else every
 
 
 def stored_instant(at: datetime) -> str:
@@ -406,7 +476,8 @@ def as_instant(value: Any) -> datetime | None:
 
 
 def as_uuid(value: Any) -> UUID:
-    return value if isinstance(value, UUID) else UUID(str(value))
+    """A raw column as a UUID. asyncpg's own class is a UUID, too, but one that goes into no JSON."""
+    return value if type(value) is UUID else UUID(str(value))
 
 
 async def one_at_a_time(name: str) -> None:

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
+from asyncpg.transaction import TransactionState
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import NestedTransactionContext
 from tortoise.connection import get_connections
 
 from kernel import db
+from kernel.errors import Busy
+
+T = TypeVar("T")
+
+#: After these nobody knows what the connection still takes.
+_ENDS_IT: tuple[type[BaseException], ...] = (asyncio.CancelledError, *db.CONNECTION_LOST)
 
 
 # asyncpg ships without types.
@@ -35,6 +42,27 @@ class Client(AsyncpgDBClient):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.shared = self
+        #: The committer's connection between two of its transactions: taking one and giving it back costs as much as
+        #: a statement.
+        self.kept: Any = None
+
+    async def close(self) -> None:
+        await self._give_up_kept()
+        await super().close()
+
+    async def _give_up_kept(self) -> None:
+        kept, self.kept = self.kept, None
+        if kept is not None and self._pool is not None:
+            await self._pool.release(kept)
+
+    async def take_urgent(self) -> Any:
+        """The connection kept from last time, if it still lives and nobody has it, or another one."""
+        kept = self.kept
+        if kept is not None and _is_open(kept):
+            self.kept = None
+            return kept
+        await self._give_up_kept()
+        return await self.take()
 
     async def take(self) -> Any:
         """A connection of the pool, waiting at most TURN_TIMEOUT_S: nothing else bounds that wait."""
@@ -48,6 +76,7 @@ class Client(AsyncpgDBClient):
     async def writing_settings(self, *names: str) -> list[dict[str, Any]]:
         """The settings of every live pooled connection, for the durability test."""
         assert self._pool is not None
+        await self._give_up_kept()
         found: list[dict[str, Any]] = []
         taken: list[Any] = []
         try:
@@ -65,12 +94,12 @@ class Client(AsyncpgDBClient):
     ) -> tuple[int, list[dict[Any, Any]]]:
         db.refuse_write(query)
         db.count_statement(query)
-        return await super().execute_query(query, values)
+        return await _read(super().execute_query(query, values))
 
     async def execute_query_dict(self, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
         db.refuse_write(query)
         db.count_statement(query)
-        return await super().execute_query_dict(query, values)
+        return await _read(super().execute_query_dict(query, values))
 
     async def execute_insert(self, query: str, values: list[Any]) -> Any:
         raise db.WriteOutsideUnitOfWork(query[:60])
@@ -84,8 +113,23 @@ class Client(AsyncpgDBClient):
     def _in_transaction(self) -> Any:
         raise db.WriteOutsideUnitOfWork("in_transaction: use kernel.db.unit_of_work")
 
-    def begin_unit(self, *, urgent: bool) -> Top:
-        return Top(self, urgent=urgent)
+    def begin_unit(self, *, urgent: bool, look: db.Look | None = None) -> Top:
+        return Top(self, urgent=urgent, look=look)
+
+
+def _is_open(connection: Any) -> bool:
+    """Asked of the pool's proxy, which answers nothing any more, not even this, once its connection was cleaned up."""
+    return connection._con is not None and not connection.is_closed()
+
+
+async def _read(reading: Awaitable[T]) -> T:
+    """A read whose database went away is Busy, as a unit of work is: its reader asks again. Wrong values stay mistakes."""
+    try:
+        return await reading
+    except db.CONNECTION_LOST as error:
+        if isinstance(error, ValueError):  # the driver's word for a parameter of the wrong type
+            raise
+        raise Busy() from error
 
 
 class Wrapper(TransactionWrapper):
@@ -95,6 +139,7 @@ class Wrapper(TransactionWrapper):
         super().__init__(connection)
         self.shared = shared
         self.owner = asyncio.current_task()
+        self.found: list[Any] = []
 
     def _check(self) -> bool:
         if asyncio.current_task() is self.owner and not self._finalized:
@@ -130,13 +175,22 @@ class Wrapper(TransactionWrapper):
         db.count_statement(query)
         return await super().execute_query_dict(query, values)
 
-    async def write_together(self, writes: Sequence[db.Insert | db.Update]) -> list[int]:
+    async def write_together(
+        self, writes: Sequence[db.Insert | db.Update], expected: Mapping[int, int], last: bool
+    ) -> list[int]:
         if not self._check():
             raise db.WriteOutsideUnitOfWork("write_together")
         statements = [db.as_statement(write) for write in writes]
         sql = _joined(tuple(text for text, _ in statements))
-        row = (await self.execute_query_dict(sql, [value for _, value in statements]))[0]
-        return [int(row[f"n{nth}"]) for nth in range(len(writes))]
+        _, [row] = await self.execute_query(sql, [value for _, value in statements])
+        counts = list(row.values())
+        db.check_counts(counts, expected)
+        return counts
+
+    async def look(self, look: db.Look) -> list[Any]:
+        if not self._check():
+            raise db.WriteOutsideUnitOfWork("look")
+        return (await self.execute_query(look.sql, list(look.values)))[1]
 
     async def execute_script(self, query: str) -> None:
         if not self._check():
@@ -162,35 +216,59 @@ def _joined(statements: tuple[str, ...]) -> str:
 class Top:
     """The outermost transaction on a pooled connection, which goes back to the pool whatever happens."""
 
-    def __init__(self, client: Client, *, urgent: bool) -> None:
-        self.client, self.urgent = client, urgent
+    def __init__(self, client: Client, *, urgent: bool, look: db.Look | None = None) -> None:
+        self.client, self.urgent, self.look = client, urgent, look
 
     async def __aenter__(self) -> Wrapper:
-        self.connection = await self.client.take()
+        self.connection = await (self.client.take_urgent() if self.urgent else self.client.take())
         try:
             self.wrapper = Wrapper(self.client, self.client)
             self.wrapper._connection = self.connection
-            begun, stop = await db.run_to_end(self._begin())
-            if stop is not None:
-                raise stop  # release() below rolls back what was begun
-            begun.result()
+            await (self._begin_urgent() if self.urgent else self._begin())
         except BaseException:
             await self._give_back()
             raise
         self.began = time.monotonic()
         self.token = get_connections().set(db.ALIAS, self.wrapper)
+        if self.look:
+            try:
+                self.wrapper.found = await self.wrapper.look(self.look)
+            except BaseException as error:
+                await self.__aexit__(type(error), error, None)
+                raise
         return self.wrapper
 
     async def _begin(self) -> None:
-        await self.wrapper.begin()
-        if self.urgent:
-            # When the doors open the ledger is empty, and a plan made then would read it from end to end for an hour:
-            # prepared statements keep their plan until statistics change.
-            await self.connection.execute("SET LOCAL enable_seqscan = off")
+        begun, stop = await db.run_to_end(self.wrapper.begin())
+        if stop is not None:
+            raise stop  # release() rolls back what was begun
+        begun.result()
+
+    async def _begin_urgent(self) -> None:
+        # When the doors open the ledger is empty, and a plan made then would read it from end to end for an hour:
+        # prepared statements keep their plan until statistics change. One trip, so past asyncpg's own start().
+        transaction = self.wrapper.transaction = self.connection.transaction()
+        await self._or_terminate(self.connection.execute("BEGIN; SET LOCAL enable_seqscan = off"))
+        self.connection._con._top_xact = transaction
+        transaction._state = TransactionState.STARTED
+
+    async def _or_terminate(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Without a task of its own, which would wait for its turn among a hundred requests' several times.
+
+        Cancelled half way, or gone, the connection is ended, and with it whatever it had begun: nobody else gets it.
+        """
+        try:
+            await work
+        except _ENDS_IT:
+            self.connection.terminate()
+            raise
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         get_connections().reset(self.token)
         try:
+            if self.urgent and error is None:
+                await self._or_terminate(self.wrapper.commit())
+                return
             ended, stop = await db.run_to_end(self.wrapper.rollback() if error else self.wrapper.commit())
             if error is None or not isinstance(ended.exception(), db.CONNECTION_LOST):
                 ended.result()
@@ -204,9 +282,13 @@ class Top:
         pool = self.client._pool
         if pool is None:
             return
-        if self.connection.is_in_transaction() and not self.connection.is_closed():
+        is_open = _is_open(self.connection)
+        if is_open and self.connection.is_in_transaction():
             # Cancelled in the moment between BEGIN and its answer.
             await db.run_to_end(self._rollback())
+        elif self.urgent and is_open and self.client.kept is None:
+            self.client.kept = self.connection
+            return
         await db.run_to_end(pool.release(self.connection))
 
     async def _rollback(self) -> None:

@@ -10,11 +10,13 @@ import contextlib
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 import aiosqlite
+import orjson
 from tortoise.backends.base.client import NestedTransactionContext
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionWrapper, translate_exceptions
 from tortoise.connection import get_connections
@@ -135,8 +137,8 @@ class Client(SqliteClient):
     def _in_transaction(self) -> Any:
         raise db.WriteOutsideUnitOfWork("in_transaction: use kernel.db.unit_of_work")
 
-    def begin_unit(self, *, urgent: bool) -> Top:
-        return Top(self, urgent=urgent)
+    def begin_unit(self, *, urgent: bool, look: db.Look | None = None) -> Top:
+        return Top(self, urgent=urgent, look=look)
 
 
 class Wrapper(SqliteTransactionWrapper):
@@ -146,6 +148,8 @@ class Wrapper(SqliteTransactionWrapper):
         super().__init__(connection)
         self.shared: Client = connection.shared
         self.owner = asyncio.current_task()
+        self.is_committed = False
+        self.found: list[Any] = []
 
     def _check(self) -> bool:
         """Whether this task owns the unit; a finished one lets others fall back to the shared client."""
@@ -184,7 +188,9 @@ class Wrapper(SqliteTransactionWrapper):
             return await self.shared.execute_script(query)
         return await super().execute_script(query)
 
-    async def write_together(self, writes: Sequence[db.Insert | db.Update]) -> list[int]:
+    async def write_together(
+        self, writes: Sequence[db.Insert | db.Update], expected: Mapping[int, int], last: bool
+    ) -> list[int]:
         if not self._check():
             raise db.WriteOutsideUnitOfWork("write_together")
         for write in writes:
@@ -192,18 +198,49 @@ class Wrapper(SqliteTransactionWrapper):
         connection = self._connection._conn
 
         def run() -> list[int]:
-            return [_write(connection, write) for write in writes]
+            counts = [0] * len(writes)
+            for sql, values, nth in prepared:
+                counts[nth] += connection.execute(sql, values).rowcount
+            db.check_counts(counts, expected)
+            if last:
+                connection.commit()
+            return counts
 
+        prepared = [(sql, values, nth) for nth, write in enumerate(writes) for sql, values in _steps(write)]
         try:
             # aiosqlite's own way into its thread: several statements for one switch of threads.
             found: list[int] = await self._connection._execute(run)  # type: ignore[no-untyped-call]
         except sqlite3.IntegrityError as error:
             raise db.IntegrityError(error) from error
+        self.is_committed = last
         return found
+
+    async def look(self, look: db.Look) -> list[Any]:
+        if not self._check():
+            raise db.WriteOutsideUnitOfWork("look")
+        db.count_statement(look.sql)
+        connection = self._connection._conn
+        rows: list[Any] = await self._connection._execute(lambda: _look(connection, look))  # type: ignore[no-untyped-call]
+        return rows
 
     async def begin(self) -> None:
         # IMMEDIATE takes the write lock now: a deferred one fails at its first write under a second process.
         await self._connection.execute_fetchall("BEGIN IMMEDIATE")
+
+    async def begin_and_look(self, look: db.Look) -> list[Any]:
+        db.count_statement(look.sql)
+        connection = self._connection._conn
+
+        def run() -> list[Any]:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                return _look(connection, look)
+            except BaseException:
+                connection.rollback()
+                raise
+
+        rows: list[Any] = await self._connection._execute(run)  # type: ignore[no-untyped-call]
+        return rows
 
     def _in_transaction(self) -> Any:
         return NestedTransactionContext(Wrapper(self))
@@ -212,13 +249,53 @@ class Wrapper(SqliteTransactionWrapper):
         return NestedTransactionContext(Wrapper(self))
 
 
-def _write(connection: sqlite3.Connection, write: db.Insert | db.Update) -> int:
+def _look(connection: sqlite3.Connection, look: db.Look) -> list[Any]:
+    row = connection.execute(db.as_one_value(look.sql, look.columns), look.values).fetchone()
+    rows: list[Any] = orjson.loads(row[0])
+    return rows
+
+
+#: How the kinds of a column are stored where Python has another value than SQLite.
+_STORED: dict[str, Callable[[Any], Any]] = {"uuid": str, "instant": db.stored_instant, "date": date.isoformat}
+#: Rows in one statement at most; its text has a place for every value.
+_ROWS_MAX = 64
+
+
+def _steps(write: db.Insert | db.Update) -> Iterator[tuple[str, Sequence[Any]]]:
+    """A write as statements with their values: as many rows in each as fit, in powers of two.
+
+    One row at a time, the driver would give up the interpreter and wait for it at each; and a text for every number
+    of rows would have to be prepared anew each time.
+    """
     if isinstance(write, db.Update):
-        return connection.execute(_numbered(write.sql), (write.value,)).rowcount
-    names = [name for name, _ in write.columns]
-    marks = ", ".join("?" * len(names))
-    sql = f"INSERT INTO {write.table} ({', '.join(names)}) VALUES ({marks}) {write.tail}"  # noqa: S608 -- our own words
-    return connection.executemany(sql, write.rows).rowcount
+        yield _numbered(write.sql), (write.value,)
+        return
+    rows: Sequence[Any] = write.rows
+    if conversions := _conversions(write.columns):
+        rows = [list(row) for row in rows]
+        for row in rows:
+            for place, stored in conversions:
+                if row[place] is not None:
+                    row[place] = stored(row[place])
+    done = 0
+    while done < len(rows):
+        size = min(_ROWS_MAX, 1 << ((len(rows) - done).bit_length() - 1))
+        yield (
+            _insert(write.table, write.columns, write.tail, size),
+            [value for row in rows[done : done + size] for value in row],
+        )
+        done += size
+
+
+@lru_cache(maxsize=64)
+def _conversions(columns: tuple[tuple[str, str], ...]) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
+    return tuple((place, _STORED[kind]) for place, (_, kind) in enumerate(columns) if kind in _STORED)
+
+
+@lru_cache(maxsize=128)
+def _insert(table: str, columns: tuple[tuple[str, str], ...], tail: str, rows: int) -> str:
+    marks = ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * rows)
+    return f"INSERT INTO {table} ({', '.join(name for name, _ in columns)}) VALUES {marks} {tail}"  # noqa: S608
 
 
 def _numbered(sql: str) -> str:
@@ -228,8 +305,8 @@ def _numbered(sql: str) -> str:
 class Top:
     """The outermost transaction: takes the writer's turn, begins, ends, and gives the turn back whatever happens."""
 
-    def __init__(self, client: Client, *, urgent: bool) -> None:
-        self.client, self.urgent = client, urgent
+    def __init__(self, client: Client, *, urgent: bool, look: db.Look | None = None) -> None:
+        self.client, self.urgent, self.look = client, urgent, look
 
     async def __aenter__(self) -> Wrapper:
         if not self.client._connection:
@@ -237,13 +314,8 @@ class Top:
         await self.client.writer.acquire(urgent=self.urgent)
         try:
             self.wrapper = Wrapper(self.client)
-            begun, stop = await db.run_to_end(self.wrapper.begin())
-            if stop is not None:
-                if begun.exception() is None:
-                    await db.run_to_end(self.wrapper.rollback())
-                raise stop
             try:
-                begun.result()
+                await (self._begin() if self.look is None else self._begin_and_look(self.look))
             except (
                 sqlite3.OperationalError
             ) as error:  # another process holds the file longer than busy_timeout
@@ -255,9 +327,28 @@ class Top:
         self.token = get_connections().set(db.ALIAS, self.wrapper)
         return self.wrapper
 
+    async def _begin(self) -> None:
+        begun, stop = await db.run_to_end(self.wrapper.begin())
+        if stop is not None:
+            if begun.exception() is None:
+                await db.run_to_end(self.wrapper.rollback())
+            raise stop
+        begun.result()
+
+    async def _begin_and_look(self, look: db.Look) -> None:
+        """The same without a task of its own: each would wait for its turn among a hundred requests' several times."""
+        try:
+            self.wrapper.found = await self.wrapper.begin_and_look(look)
+        except asyncio.CancelledError:
+            # The thread goes on alone, and does one thing after the other: this comes after the BEGIN.
+            await db.run_to_end(self._abandon())
+            raise
+
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         get_connections().reset(self.token)
         try:
+            if self.wrapper.is_committed:
+                return
             if error is not None:
                 ended, stop = await db.run_to_end(self.wrapper.rollback())
                 ended.result()

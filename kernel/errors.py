@@ -16,6 +16,8 @@ class Code(StrEnum):
     INVALID = "invalid"
     SIGN_IN_NEEDED = "sign_in_needed"
     FORBIDDEN = "forbidden"
+    #: A program or a device asked for a page that is a person's.
+    NOT_A_PERSON = "not_a_person"
     CROSS_SITE = "cross_site"
     NOT_FOUND = "not_found"
     METHOD = "method_not_allowed"

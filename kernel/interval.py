@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 
@@ -35,3 +35,22 @@ def programme_date(at: datetime, *, zone: str, day_starts_minute: int) -> date:
     """
     local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     return (local - timedelta(minutes=day_starts_minute)).date()
+
+
+def programme_day(at: datetime, *, zone: str, day_starts_minute: int) -> Interval:
+    """The span of the programme day that ``at`` belongs to; 23 or 25 hours where clocks change."""
+    return day_of(
+        programme_date(at, zone=zone, day_starts_minute=day_starts_minute),
+        zone=zone,
+        day_starts_minute=day_starts_minute,
+    )
+
+
+def day_of(day: date, *, zone: str, day_starts_minute: int) -> Interval:
+    """A programme day as a span of time: from its start to the next one's."""
+
+    def start(of: date) -> datetime:
+        wall = datetime(of.year, of.month, of.day) + timedelta(minutes=day_starts_minute)  # noqa: DTZ001 -- wall time
+        return wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+    return Interval(start(day), start(day + timedelta(days=1)))

@@ -2,8 +2,9 @@
 
 A **state topic** (``board.7``) is one document whose version the action bumps in its own transaction; afterwards it
 says ``hub.touched(topic)``. Whoever follows it gets the newest frame, at most ``FRAMES_PER_S`` a second, and only
-frames that differ from what they know: one waiting slot for each topic, the newest wins, so that a slow reader costs
-nothing and is never a reason for others to wait. The truth is the version in the database, looked at every
+frames that differ from what they know. A follower that can take a frame at once is handed it by a call and nobody is
+woken; for any other there is one waiting slot for each topic, the newest wins, so that a slow reader costs nothing
+and is never a reason for others to wait. The truth is the version in the database, looked at every
 ``LOOK_S``: a crash after the commit, a command-line writer, another process or an absent bus costs delay, never truth.
 
 Nothing here runs inside a transaction: ``touched`` only sets marks, tasks are started by whoever reads.
@@ -40,6 +41,8 @@ LOADS_AT_ONCE: Final = 2
 TOPICS_MAX: Final = 5_000
 #: Topics looked up in one statement.
 LOOK_CHUNK: Final = 500
+#: Followers handed a frame in one turn of the loop (about 2 ms): a scan that arrives meanwhile waits for no more.
+HANDED_AT_ONCE: Final = 200
 #: Where clients are sent on shutdown: spread, so that a restart is not met by all of them at once.
 BYE_S: Final = (1, 15)
 
@@ -61,6 +64,8 @@ class Frame:
 
 
 Load = Callable[[str], Awaitable[Frame | None]]
+#: Takes a topic's frame at once and gives True, or leaves it and gives False; never waits, never raises.
+Take = Callable[[str, Frame], bool]
 Versions = Callable[[Sequence[str]], Awaitable[Mapping[str, int]]]
 
 
@@ -115,11 +120,13 @@ class _Basket:
 
 @dataclass(slots=True)
 class Stats:
-    """Counted for tests and metrics: documents loaded, frames put into slots, and those replaced before being read."""
+    """Counted for tests and metrics: documents loaded, frames given to followers, those of them that had to wait in a
+    slot, and those replaced there before being read."""
 
     loads: int = 0
     failures: int = 0
     frames: int = 0
+    waited: int = 0
     replaced: int = 0
 
 
@@ -130,6 +137,7 @@ class _Topic:
         "failed",
         "followers",
         "frame",
+        "handing",
         "load",
         "loaded_at",
         "loading",
@@ -147,18 +155,26 @@ class _Topic:
         self.dirty = True
         self.failed = False
         self.loading: asyncio.Task[None] | None = None
+        #: The load is done and its frame is being handed out; whoever joins now is given it by ``_welcome``.
+        self.handing = False
 
 
 class Subscription:
     """What one client follows: iterate to get ``(topic, frame)``, the newest of each topic, until the hub closes.
 
     After the end ``bye`` says in how many seconds the client should come back (None: it was closed from this side).
+
+    With ``take`` frames go there while the iteration waits with nothing in hand; what it leaves comes by iterating.
+    So frames never overtake each other, and none is taken before the iteration has begun.
     """
 
-    __slots__ = ("_filled", "_hub", "_known", "_open", "_slots", "bye")
+    __slots__ = ("_filled", "_hub", "_idle", "_known", "_open", "_slots", "_take", "bye")
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, take: Take | None = None) -> None:
         self._hub = hub
+        self._take = take
+        #: Whoever iterates waits for the next frame: what came before has been dealt with.
+        self._idle = False
         self._known: dict[str, int | None] = {}
         self._slots: dict[str, Frame] = {}
         self._filled = asyncio.Event()
@@ -204,16 +220,22 @@ class Subscription:
             if not self._open:
                 raise StopAsyncIteration
             self._filled.clear()
+            self._idle = True
             await self._filled.wait()
+        self._idle = False
         topic = next(iter(self._slots))
         return topic, self._slots.pop(topic)
 
     def _put(self, topic: str, frame: Frame, *, anew: bool) -> None:
         if topic not in self._known or (self._known[topic] == frame.version and not anew):
             return
-        self._hub.stats.frames += 1
-        self._hub.stats.replaced += topic in self._slots
+        stats = self._hub.stats
+        stats.frames += 1
         self._known[topic] = frame.version
+        if self._idle and not self._slots and self._take is not None and self._take(topic, frame):
+            return
+        stats.waited += 1
+        stats.replaced += topic in self._slots
         self._slots[topic] = frame
         self._filled.set()
 
@@ -258,11 +280,13 @@ class Hub:
 
     # --- for readers
 
-    def subscribe(self, topic: str | None = None, known: int | None = None) -> Subscription:
+    def subscribe(
+        self, topic: str | None = None, known: int | None = None, *, take: Take | None = None
+    ) -> Subscription:
         """A new subscription, following ``topic`` from version ``known`` on (None: knows nothing yet)."""
         if self._closed:
             raise Busy()
-        subscription = Subscription(self)
+        subscription = Subscription(self, take)
         self._subscriptions.add(subscription)
         if topic is not None:
             subscription.follow(topic, known)
@@ -315,6 +339,11 @@ class Hub:
         for subscription in tuple(self._subscriptions):
             subscription._say_bye()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether this process is on its way out."""
+        return self._closed
+
     def reopen(self) -> None:
         """Takes subscriptions again and remembers nothing (an application that starts anew in one process: tests)."""
         self._closed = False
@@ -343,9 +372,12 @@ class Hub:
         return entry.loading is None and not entry.dirty and entry.loaded_at + FRAME_S > entry.asked_at
 
     def _welcome(self, entry: _Topic, subscription: Subscription) -> None:
-        if entry.loading is not None:
+        if entry.loading is not None and not entry.handing:
             return  # that load hands its frame to everybody who follows by then
-        if entry.dirty or entry.loaded_at + REFRESH_S < self._clock():
+        if entry.handing:
+            if entry.frame is not None:
+                subscription._put(entry.name, entry.frame, anew=False)
+        elif entry.dirty or entry.loaded_at + REFRESH_S < self._clock():
             entry.dirty = True
             if entry.next_at <= self._clock():
                 self._start(entry)
@@ -370,10 +402,10 @@ class Hub:
     def _start(self, entry: _Topic) -> None:
         # Marked clean before the load: a change that comes while it runs makes the topic dirty again.
         entry.dirty = False
-        entry.next_at = self._clock() + FRAME_S
-        entry.loading = asyncio.create_task(self._load(entry))
+        before, entry.next_at = entry.next_at, self._clock() + FRAME_S
+        entry.loading = asyncio.create_task(self._load(entry, before))
 
-    async def _load(self, entry: _Topic) -> None:
+    async def _load(self, entry: _Topic, before: float) -> None:
         try:
             async with self._gate, asyncio.timeout(LOAD_TIMEOUT_S):
                 self.stats.loads += 1
@@ -381,10 +413,13 @@ class Hub:
             previous, entry.frame = entry.frame, frame
             entry.failed = False
             entry.loaded_at = self._clock()
+            if frame is not None and frame == previous:
+                # A poll or a look found nothing new: the next change need not wait, or each one after it would too.
+                entry.next_at = before
             if frame is not None:
                 anew = previous is not None and previous.body != frame.body
-                for subscription in tuple(entry.followers):
-                    subscription._put(entry.name, frame, anew=anew)
+                entry.handing = True
+                await _hand(entry.name, frame, tuple(entry.followers), anew=anew)
         except Exception:
             # Whatever went wrong with one document, the others go on, and this one is tried again.
             self.stats.failures += 1
@@ -395,6 +430,7 @@ class Hub:
             )
         finally:
             entry.loading = None
+            entry.handing = False
             if entry.dirty:
                 self._changed.set()
 
@@ -475,6 +511,14 @@ class Hub:
             except Exception:
                 log.warning("the bus between processes is silent; versions are looked at", exc_info=True)
             await asyncio.sleep(LOOK_S)
+
+
+async def _hand(topic: str, frame: Frame, followers: Sequence[Subscription], *, anew: bool) -> None:
+    for start in range(0, len(followers), HANDED_AT_ONCE):
+        if start:
+            await asyncio.sleep(0)
+        for subscription in followers[start : start + HANDED_AT_ONCE]:
+            subscription._put(topic, frame, anew=anew)
 
 
 #: The hub of this process.

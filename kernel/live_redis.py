@@ -17,6 +17,17 @@ import redis.asyncio
 MESSAGE_TOPICS: Final = 500
 
 
+async def answers(url: str) -> bool:
+    """Whether a Redis is there and lets us in; asked over a connection of its own, half a second at most."""
+    client = redis.asyncio.from_url(url, socket_connect_timeout=0.5, socket_timeout=0.5)
+    try:
+        return bool(await client.ping())
+    except (redis.RedisError, OSError):
+        return False
+    finally:
+        await client.aclose()
+
+
 class RedisBus:
     """``name`` keeps installations that share a Redis apart. Raises redis errors; the hub waits and calls again."""
 

@@ -1,6 +1,6 @@
 """People and accounts across events, and what the house keeps for everybody: letters, jobs, journal, replays, uploads.
 
-Owns: accounts, sign-ins and their codes; the outbox of letters; background jobs; replay records; uploads; the
+Owns: accounts, sign-ins with their codes and links, identities at providers, API tokens; the outbox of letters; background jobs; replay records; uploads; the
 journal of who did what; the versions of live topics.
 Promises: a sign-in's token is stored only as a digest; letters and jobs are rows of the action's own transaction,
 so nothing is sent for what was rolled back; the journal holds ids and codes, never names.

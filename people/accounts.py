@@ -1,6 +1,8 @@
-"""Accounts and sign-ins: by a code sent to an e-mail address; a browser's sign-in lives on the server.
+"""Accounts and sign-ins: by a code or a link sent to an e-mail address; a browser's sign-in lives on the server.
 
-The cookie's token is stored only as a digest, a code only as a keyed hash tied to the browser that asked for it.
+The cookie's token is stored only as a digest, a code only as a keyed hash tied to the browser that asked for it. The
+link's secret is derived from the row and the installation's key when the letter is sent, and stands in no table
+(docs/decisions/0012-ways-in.md).
 """
 
 from __future__ import annotations
@@ -12,20 +14,21 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from kernel import codes, db
 from kernel.actor import ANONYMOUS, Actor, ActorKind
 from kernel.db import after_commit, unit_of_work
-from kernel.errors import Invalid, Problem, Refusal, TooMany
+from kernel.errors import Gone, Invalid, NotFound, Problem, Refusal, TooMany
 from kernel.settings import Settings
 from kernel.text import DEFAULT_LOCALE, LOCALES, N_
-from people import letters, rules
+from people import journal, letters, rules, visits
 from people.models import SignIn, SignInCode
 from people.rules import PeopleCode
-from web import i18n
+from web import i18n, render
+from web.signin import API_TOKEN_PREFIX
 
 dev_log = logging.getLogger("huiwu.dev")
 
@@ -35,13 +38,15 @@ CACHE_SIZE: Final = 4096
 #: Last-seen times waiting to be written; more than this many people in half a minute are simply seen later.
 SEEN_SIZE: Final = 5000
 
+#: Adds the link while a sign-in letter is sent.
+LINK_COMPOSER: Final = "sign-in-link"
+
 SUBJECT: Final = N_("%(code)s is your Huiwu sign-in code")
 
 
 class _Wiring:
     key: bytes = b""
     development: bool = False
-    base_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class _Known:
 class _Remembered:
     entries: OrderedDict[str, _Known] = field(default_factory=OrderedDict)
     seen: dict[int, datetime] = field(default_factory=dict)
+    #: The same for API tokens.
+    used: dict[int, datetime] = field(default_factory=dict)
     #: Raised by every sign-out, so that a look-up that began before it is not remembered after it.
     round: int = 0
 
@@ -66,24 +73,34 @@ def configure(settings: Settings) -> None:
     """Called once by ``people.wiring``."""
     _Wiring.key = settings.key
     _Wiring.development = settings.development
-    _Wiring.base_url = settings.base_url
 
 
 def forget() -> None:
     """Drops what this process remembers about tokens; tests and changes of an account's rights call it."""
     _cache.entries.clear()
     _cache.seen.clear()
+    _cache.used.clear()
     _cache.round += 1
 
 
 # --- codes -------------------------------------------------------------------------------------------------------
 
 
-async def ask_code(*, email: str, locale: str, browser: str, at: datetime) -> None:
-    """Sends a six-digit code to an address, good for ten minutes in the browser that holds ``browser``.
+async def ask_code(
+    *,
+    email: str,
+    locale: str,
+    browser: str,
+    at: datetime,
+    next_path: str = "",
+    visit_id: int | None = None,
+) -> None:
+    """Sends a six-digit code to an address, good for ten minutes in the browser that holds ``browser``, and a link
+    that opens in any browser and leads to ``next_path``.
 
-    The same happens whether there is an account or not, so nobody learns who has one. Raises Invalid at the field
-    ``email``, or TooMany with ``minutes`` to wait after five codes within the hour.
+    With a ``visit_id`` the code also joins who came back from that visit to a provider. The same happens whether
+    there is an account or not, so nobody learns who has one. Raises Invalid at the field ``email``, or TooMany with
+    ``minutes`` to wait after five codes within the hour.
     """
     address = rules.read_email(email)
     if address is None:
@@ -98,8 +115,16 @@ async def ask_code(*, email: str, locale: str, browser: str, at: datetime) -> No
             email=address,
             browser_digest=browser_digest,
             code_digest=_code_digest(address, code),
+            next_path=next_path[:300],
+            visit_id=visit_id,
             created_at=at,
             expires_at=at + rules.CODE_LASTS,
+        )
+        # The number of the row is part of the secret, so that no two are alike.
+        await db.execute(
+            "UPDATE sign_in_code SET link_digest = $2 WHERE id = $1",
+            row.id,
+            codes.digest(_link_secret(row.id, row.code_digest)),
         )
         await letters.queue(
             key=f"sign-in:{row.id}",
@@ -111,13 +136,35 @@ async def ask_code(*, email: str, locale: str, browser: str, at: datetime) -> No
                 "people/letters/sign_in.txt",
                 code=code,
                 minutes=int(rules.CODE_LASTS.total_seconds() // 60),
-                site=_Wiring.base_url,
             ),
             at=at,
+            composer=LINK_COMPOSER,
+            composer_id=row.id,
             urgent=True,
         )
         if _Wiring.development:
             after_commit(lambda: dev_log.info("sign-in code for %s: %s", address, code))
+
+
+def _link_secret(code_id: int, code_digest: str) -> str:
+    return codes.keyed_hash(_Wiring.key, "sign-in-link", f"{code_id}\x00{code_digest}")
+
+
+async def compose_link(code_id: int, locale: str) -> letters.Composed | None:
+    """The words around the link, added to a letter while it is sent; None once the code is used or too old."""
+    row = await SignInCode.get_or_none(id=code_id)
+    if row is None or row.used_at is not None or row.expires_at <= datetime.now(UTC):
+        return None
+    return letters.Composed(
+        text_suffix=letters.text_in(
+            locale, "people/letters/sign_in_link.txt", link=link_of(row.id, row.code_digest)
+        )
+    )
+
+
+def link_of(code_id: int, code_digest: str) -> str:
+    """The whole address that a letter shows; for its composer and for the page of codes in development."""
+    return render.absolute(render.url("people.sign_in.link", key=_link_secret(code_id, code_digest)))
 
 
 def _code_digest(address: str, code: str) -> str:
@@ -150,11 +197,19 @@ async def _refuse_too_many(address: str, browser_digest: str, at: datetime) -> N
 
 
 async def sign_in(
-    *, email: str, code: str, browser: str, user_agent: str, at: datetime, locale: str = DEFAULT_LOCALE
+    *,
+    email: str,
+    code: str,
+    browser: str,
+    user_agent: str,
+    at: datetime,
+    locale: str = DEFAULT_LOCALE,
+    previous: str = "",
 ) -> str:
-    """Trades a code for a new sign-in and gives the cookie's token; no other sign-in is touched.
+    """Trades a code for a new sign-in and gives the cookie's token; ``previous``, this browser's old one, ends.
 
-    The first sign-in with an address makes its account, speaking ``locale``. A wrong code counts against every live
+    Other browsers stay signed in. A visit to a provider that the code was asked for is joined to the account. The
+    first sign-in with an address makes its account, speaking ``locale``. A wrong code counts against every live
     code of this browser and address, and the fifth is the last, however many arrive at once; the right one works
     once. Raises Invalid at ``code`` for what is not six digits (not counted), else a Refusal: code_wrong with ``left``,
     code_spent, code_used, code_expired.
@@ -170,10 +225,15 @@ async def sign_in(
     async def attempt() -> str | Refusal:
         # The refusal is a value here: the count of tries must be committed.
         async with unit_of_work():
-            if (no := await _use_code(address, typed, browser_digest, at)) is not None:
-                return no
+            used = await _use_code(address, typed, browser_digest, at)
+            if isinstance(used, Refusal):
+                return used
             account_id = await create_account(email=address, name="", is_admin=False, locale=locale, at=at)
-            return await open_sign_in(account_id=account_id, user_agent=user_agent, at=at)
+            if used.visit_id is not None:
+                await visits.join(
+                    visit_id=used.visit_id, browser_digest=browser_digest, account_id=account_id, at=at
+                )
+            return await open_sign_in(account_id=account_id, user_agent=user_agent, previous=previous, at=at)
 
     outcome = await db.retrying(attempt)
     if isinstance(outcome, Refusal):
@@ -181,11 +241,16 @@ async def sign_in(
     return outcome
 
 
-async def _use_code(address: str, typed: str, browser_digest: str, at: datetime) -> Refusal | None:
+@dataclass(frozen=True, slots=True)
+class _UsedCode:
+    visit_id: int | None
+
+
+async def _use_code(address: str, typed: str, browser_digest: str, at: datetime) -> Refusal | _UsedCode:
     """Counts the try and uses the code up, each by one conditional statement: parallel guesses take turns on the row."""
     live = await db.query(
         "UPDATE sign_in_code SET tries = tries + 1 WHERE email = $1 AND browser_digest = $2 AND used_at IS NULL "
-        "AND expires_at > $3 AND tries < $4 RETURNING id, code_digest, tries",
+        "AND expires_at > $3 AND tries < $4 RETURNING id, code_digest, tries, visit_id",
         address,
         browser_digest,
         at,
@@ -194,9 +259,16 @@ async def _use_code(address: str, typed: str, browser_digest: str, at: datetime)
     if not live:
         return Refusal(await _why_no_code(address, browser_digest, at))
     digest = _code_digest(address, typed)
-    if not any(secrets.compare_digest(row["code_digest"], digest) for row in live):
+    right = [row for row in live if secrets.compare_digest(row["code_digest"], digest)]
+    if not right:
         left = rules.CODE_TRIES - min(int(row["tries"]) for row in live)
         return Refusal(PeopleCode.CODE_WRONG, left=left) if left else Refusal(PeopleCode.CODE_SPENT)
+    await _use_up(address, browser_digest, at)
+    visit_ids = [int(row["visit_id"]) for row in right if row["visit_id"] is not None]
+    return _UsedCode(max(visit_ids, default=None))
+
+
+async def _use_up(address: str, browser_digest: str, at: datetime) -> None:
     # Every live code of this browser is used up with it: a second mail on its way opens nothing any more.
     await db.execute(
         "UPDATE sign_in_code SET used_at = $3 WHERE email = $1 AND browser_digest = $2 AND used_at IS NULL",
@@ -204,7 +276,6 @@ async def _use_code(address: str, typed: str, browser_digest: str, at: datetime)
         browser_digest,
         at,
     )
-    return None
 
 
 async def _why_no_code(address: str, browser_digest: str, at: datetime) -> PeopleCode:
@@ -220,6 +291,76 @@ async def _why_no_code(address: str, browser_digest: str, at: datetime) -> Peopl
     if newest.tries >= rules.CODE_TRIES and newest.expires_at > at:
         return PeopleCode.CODE_SPENT
     return PeopleCode.CODE_EXPIRED
+
+
+# --- links -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFacts:
+    """Whom a link signs in; ``visit_id`` is the visit to a provider that it joins in that visit's own browser."""
+
+    email: str
+    visit_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new sign-in's token and the path where its owner wanted to go."""
+
+    token: str
+    next_path: str
+
+
+async def link_facts(*, key: str, at: datetime) -> LinkFacts:
+    """Whom a link would sign in; looking changes nothing. Raises Gone for a used, late or invented one."""
+    row = await SignInCode.get_or_none(link_digest=codes.digest(key), used_at=None, expires_at__gt=at)
+    if row is None:
+        raise Gone(PeopleCode.LINK_OVER)
+    return LinkFacts(row.email, row.visit_id)
+
+
+async def sign_in_by_link(
+    *,
+    key: str,
+    browser: str,
+    user_agent: str,
+    at: datetime,
+    locale: str = DEFAULT_LOCALE,
+    previous: str = "",
+) -> SignedIn:
+    """Trades a letter's link for a sign-in, in whichever browser it was opened; uses up the letter's code as well.
+
+    Works once, within ten minutes, also after five wrong codes were typed: whoever has the link reads the mail.
+    Raises Gone for a used, late or invented one.
+    """
+
+    async def attempt() -> SignedIn:
+        async with unit_of_work():
+            rows = await db.query(
+                "UPDATE sign_in_code SET used_at = $2 WHERE link_digest = $1 AND used_at IS NULL AND expires_at > $2 "
+                "RETURNING email, browser_digest, next_path, visit_id",
+                codes.digest(key),
+                at,
+            )
+            if not rows:
+                raise Gone(PeopleCode.LINK_OVER)
+            (row,) = rows
+            await _use_up(row["email"], row["browser_digest"], at)
+            account_id = await create_account(
+                email=row["email"], name="", is_admin=False, locale=locale, at=at
+            )
+            if row["visit_id"] is not None and browser:
+                await visits.join(
+                    visit_id=int(row["visit_id"]),
+                    browser_digest=codes.digest(browser),
+                    account_id=account_id,
+                    at=at,
+                )
+            token = await open_sign_in(account_id=account_id, user_agent=user_agent, previous=previous, at=at)
+            return SignedIn(token, row["next_path"])
+
+    return await db.retrying(attempt)
 
 
 # --- accounts and sign-ins ---------------------------------------------------------------------------------------
@@ -252,20 +393,28 @@ async def create_account(
     return int(rows[0]["id"])
 
 
-async def rename(*, account_id: int, name: str) -> None:
-    """Changes the name that an account shows to others."""
+async def change(*, account_id: int, name: str, locale: str) -> None:
+    """Changes the name that an account shows to others and the language that letters to it speak."""
     async with unit_of_work():
-        await db.execute("UPDATE account SET name = $2 WHERE id = $1", account_id, rules.one_line(name, 120))
+        await db.execute(
+            "UPDATE account SET name = $2, locale = $3 WHERE id = $1",
+            account_id,
+            rules.one_line(name, 120),
+            locale if locale in LOCALES else DEFAULT_LOCALE,
+        )
         after_commit(forget)
 
 
-async def open_sign_in(*, account_id: int, user_agent: str, at: datetime) -> str:
-    """A new sign-in without a code, for the command line and tests; gives the token for the cookie.
+async def open_sign_in(*, account_id: int, user_agent: str, at: datetime, previous: str = "") -> str:
+    """A new sign-in of somebody whose right to it is proved already; gives the token for the cookie.
 
-    It lasts thirty days from ``at``, by the real clock.
+    It lasts thirty days from ``at``, by the real clock. ``previous`` is the token that this browser had: it ends, so
+    that whoever planted or saw it has nothing.
     """
     token = codes.new_secret()
     async with unit_of_work():
+        if previous:
+            await sign_out(token=previous)
         await SignIn.create(
             account_id=account_id,
             token_digest=codes.digest(token),
@@ -290,11 +439,40 @@ def _drop(digest: str) -> None:
     _cache.round += 1
 
 
-async def sign_out_others(*, account_id: int, keep_id: int) -> int:
-    """Ends every sign-in of an account but one (a phone was lost); gives how many."""
+async def sign_out_others(*, actor: Actor, at: datetime) -> int:
+    """Ends every sign-in of one's own account but this one (a phone was lost); gives how many. API tokens go on."""
+    return await _end_all(actor, at, keep_id=actor.sign_in_id)
+
+
+async def end_sign_in(*, actor: Actor, sign_in_id: int, at: datetime) -> None:
+    """Ends one sign-in of one's own account, this one or another; raises NotFound for anything else."""
     async with unit_of_work():
         ended = await db.execute(
-            "DELETE FROM sign_in WHERE account_id = $1 AND id <> $2", account_id, keep_id
+            "DELETE FROM sign_in WHERE id = $1 AND account_id = $2", sign_in_id, actor.id
+        )
+        if not ended:
+            raise NotFound()
+        await journal.write(
+            actor=actor, verb="sign_in.revoke", object_kind="sign_in", object_id=sign_in_id, at=at
+        )
+        after_commit(forget)
+
+
+async def sign_out_everywhere(*, actor: Actor, at: datetime) -> int:
+    """Ends every sign-in of one's own account, this one included; gives how many. API tokens go on."""
+    return await _end_all(actor, at, keep_id=0)
+
+
+async def _end_all(actor: Actor, at: datetime, *, keep_id: int) -> int:
+    async with unit_of_work():
+        ended = await db.execute("DELETE FROM sign_in WHERE account_id = $1 AND id <> $2", actor.id, keep_id)
+        await journal.write(
+            actor=actor,
+            verb="sign_in.revoke",
+            object_kind="account",
+            object_id=actor.id,
+            at=at,
+            new={"ended": ended},
         )
         after_commit(forget)
     return ended
@@ -302,6 +480,9 @@ async def sign_out_others(*, account_id: int, keep_id: int) -> int:
 
 async def actor_for_token(token: str) -> Actor:
     """Who holds a token; ANONYMOUS for an unknown or expired one. Believed for at most two seconds.
+
+    A sign-in's token gives its account; an API token gives the account too, with ``token_id``, ``token_scopes`` and
+    ``token_event_id``, by which the doors cut its rights.
 
     Costs one read at most, never a write: last-seen times wait in memory for ``write_seen``.
     """
@@ -311,30 +492,8 @@ async def actor_for_token(token: str) -> Actor:
     if known is not None and known.until > clock and (known.expires_at is None or known.expires_at > at):
         return known.actor
     round_ = _cache.round
-    rows = await db.query(
-        "SELECT s.id AS sign_in_id, s.expires_at, s.last_seen_at, a.id, a.email, a.name, a.is_admin "
-        "FROM sign_in s JOIN account a ON a.id = s.account_id WHERE s.token_digest = $1",
-        digest,
-    )
-    actor, expires_at = ANONYMOUS, None
-    if rows:
-        row = rows[0]
-        expires_at, last_seen_at = db.as_instant(row["expires_at"]), db.as_instant(row["last_seen_at"])
-        assert expires_at is not None
-        assert last_seen_at is not None
-        if expires_at > at:
-            actor = Actor(
-                kind=ActorKind.ACCOUNT,
-                id=int(row["id"]),
-                sign_in_id=int(row["sign_in_id"]),
-                email=row["email"],
-                name=row["name"] or row["email"].partition("@")[0],
-                is_admin=bool(row["is_admin"]),
-            )
-            if at - last_seen_at >= rules.SEEN_EVERY and len(_cache.seen) < SEEN_SIZE:
-                _cache.seen[actor.sign_in_id] = at
-        else:
-            expires_at = None
+    is_program = token.startswith(API_TOKEN_PREFIX)
+    actor, expires_at = await (_program(digest, at) if is_program else _person(digest, at))
     if round_ == _cache.round:
         _cache.entries[digest] = _Known(actor, clock + BELIEVED_S, expires_at)
         _cache.entries.move_to_end(digest)
@@ -343,18 +502,74 @@ async def actor_for_token(token: str) -> Actor:
     return actor
 
 
+async def _person(digest: str, at: datetime) -> tuple[Actor, datetime | None]:
+    rows = await db.query(
+        "SELECT s.id AS sign_in_id, s.expires_at, s.last_seen_at, a.id, a.email, a.name, a.is_admin "
+        "FROM sign_in s JOIN account a ON a.id = s.account_id WHERE s.token_digest = $1 AND s.expires_at > $2",
+        digest,
+        at,
+    )
+    if not rows:
+        return ANONYMOUS, None
+    (row,) = rows
+    last_seen_at = db.as_instant(row["last_seen_at"])
+    assert last_seen_at is not None
+    sign_in_id = int(row["sign_in_id"])
+    if at - last_seen_at >= rules.SEEN_EVERY and len(_cache.seen) < SEEN_SIZE:
+        _cache.seen[sign_in_id] = at
+    return _actor(row, sign_in_id=sign_in_id), db.as_instant(row["expires_at"])
+
+
+async def _program(digest: str, at: datetime) -> tuple[Actor, datetime | None]:
+    rows = await db.query(
+        "SELECT t.id AS token_id, t.expires_at, t.last_used_at, t.scopes, t.event_id, a.id, a.email, a.name, a.is_admin "
+        "FROM api_token t JOIN account a ON a.id = t.account_id WHERE t.token_digest = $1 AND t.expires_at > $2",
+        digest,
+        at,
+    )
+    if not rows:
+        return ANONYMOUS, None
+    (row,) = rows
+    token_id, last_used_at = int(row["token_id"]), db.as_instant(row["last_used_at"])
+    is_stale = last_used_at is None or at - last_used_at >= rules.SEEN_EVERY
+    if is_stale and len(_cache.used) < SEEN_SIZE:
+        _cache.used[token_id] = at
+    stored, event_id = row["scopes"], row["event_id"]
+    scopes = orjson.loads(stored) if isinstance(stored, (str, bytes)) else stored
+    actor = _actor(
+        row,
+        token_id=token_id,
+        token_scopes=frozenset(str(scope) for scope in scopes),
+        token_event_id=None if event_id is None else int(event_id),
+    )
+    return actor, db.as_instant(row["expires_at"])
+
+
+def _actor(row: dict[str, Any], **more: Any) -> Actor:
+    return Actor(
+        kind=ActorKind.ACCOUNT,
+        id=int(row["id"]),
+        email=row["email"],
+        name=row["name"] or row["email"].partition("@")[0],
+        is_admin=bool(row["is_admin"]),
+        **more,
+    )
+
+
 async def write_seen(at: datetime) -> None:
-    """Writes the last-seen times that have gathered, in one statement; a chore of every server process."""
+    """Writes the last-seen times that have gathered, a statement a table; a chore of every server process."""
     del at
     seen, _cache.seen = _cache.seen, {}
-    if not seen:
-        return
+    used, _cache.used = _cache.used, {}
     source = db.json_rows("$1", id="int", seen="instant")
-    async with unit_of_work():
-        await db.execute(
-            f"UPDATE sign_in SET last_seen_at = (SELECT r.seen FROM {source} WHERE r.id = sign_in.id) "  # noqa: S608 -- our own words
-            f"WHERE id IN (SELECT r.id FROM {source})",
-            orjson.dumps(
-                [{"id": id_, "seen": db.stored_instant(when)} for id_, when in sorted(seen.items())]
-            ).decode(),
-        )
+    for table, column, times in (("sign_in", "last_seen_at", seen), ("api_token", "last_used_at", used)):
+        if not times:
+            continue
+        async with unit_of_work():
+            await db.execute(
+                f"UPDATE {table} SET {column} = (SELECT r.seen FROM {source} WHERE r.id = {table}.id) "  # noqa: S608 -- our own words
+                f"WHERE id IN (SELECT r.id FROM {source})",
+                orjson.dumps(
+                    [{"id": id_, "seen": db.stored_instant(when)} for id_, when in sorted(times.items())]
+                ).decode(),
+            )

@@ -30,9 +30,10 @@ import orjson
 from kernel import codes, db
 from kernel.actor import Actor
 from kernel.db import after_commit, unit_of_work
-from kernel.errors import Conflict, NotFound, where_it_failed
+from kernel.errors import Code, Conflict, Invalid, NotFound, Problem, where_it_failed
 from kernel.settings import Settings
-from people import journal, rules
+from kernel.text import N_
+from people import journal, rules, unsubscribing
 from people.rules import LetterAct, LetterState, LetterTrouble, MailLimits, PeopleCode
 from web import i18n, render
 
@@ -48,6 +49,11 @@ LEASE = timedelta(minutes=5)
 LEASE_MARGIN = timedelta(seconds=90)
 #: How long a stopping server waits for the letter that is just being handed over.
 GRACE_S = 5.0
+SUBJECT_MAX = 300
+TEXT_MAX = 20_000
+
+#: Below every letter that one can do without.
+ENOUGH = N_("No more letters of this kind: %(link)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,8 @@ class NewLetter:
     composer: str = ""
     composer_id: int | None = None
     urgent: bool = False
+    #: "" for what its reader needs; anything else may be unsubscribed from (``people.unsubscribing``).
+    purpose: str = ""
 
 
 _composers: dict[str, Composer] = {}
@@ -117,6 +125,7 @@ async def queue(
     composer: str = "",
     composer_id: int | None = None,
     urgent: bool = False,
+    purpose: str = "",
 ) -> None:
     """Puts one letter into the action's own transaction; a second one with the same key changes nothing.
 
@@ -134,6 +143,7 @@ async def queue(
         composer=composer,
         composer_id=composer_id,
         urgent=urgent,
+        purpose=purpose,
     )
     await queue_many([letter], at=at)
 
@@ -160,6 +170,7 @@ async def queue_many(letters: Sequence[NewLetter], *, at: datetime) -> int:
         composer_id="int",
         state="text",
         urgent="bool",
+        purpose="text",
         next_try_at="instant",
         last_problem="text",
         created_at="instant",
@@ -167,9 +178,9 @@ async def queue_many(letters: Sequence[NewLetter], *, at: datetime) -> int:
     async with unit_of_work():
         new = await db.query(
             "INSERT INTO letter (event_id, key, to_email, domain, locale, subject, text, attachments, composer, "  # noqa: S608 -- our own words
-            "composer_id, state, urgent, tries, next_try_at, last_problem, created_at) "
+            "composer_id, state, urgent, purpose, tries, next_try_at, last_problem, created_at) "
             "SELECT r.event_id, r.key, r.to_email, r.domain, r.locale, r.subject, r.text, r.attachments, r.composer, "
-            "r.composer_id, r.state, r.urgent, 0, r.next_try_at, r.last_problem, r.created_at "
+            "r.composer_id, r.state, r.urgent, r.purpose, 0, r.next_try_at, r.last_problem, r.created_at "
             f"FROM {source} WHERE true ON CONFLICT (key) DO NOTHING RETURNING id",
             rows,
         )
@@ -203,6 +214,7 @@ def _as_row(letter: NewLetter, at: datetime) -> dict[str, Any]:
         "composer_id": letter.composer_id,
         "state": LetterState.WAITING if sound else LetterState.FAILED,
         "urgent": letter.urgent,
+        "purpose": letter.purpose,
         "next_try_at": db.stored_instant(at),
         "last_problem": "" if sound else LetterTrouble.MALFORMED_ADDRESS,
         "created_at": db.stored_instant(at),
@@ -243,7 +255,7 @@ async def act(*, actor: Actor, letter_id: int, act: LetterAct, at: datetime) -> 
     async with unit_of_work():
         rows = await db.query(
             "UPDATE letter SET state = $2, tries = 0, next_try_at = $3, last_problem = '' "  # noqa: S608 -- enum words
-            f"WHERE id = $1 AND state IN ({states}) RETURNING urgent",
+            f"WHERE id = $1 AND state IN ({states}) RETURNING urgent, event_id",
             letter_id,
             str(state),
             at,
@@ -253,11 +265,55 @@ async def act(*, actor: Actor, letter_id: int, act: LetterAct, at: datetime) -> 
                 raise NotFound()
             raise Conflict(PeopleCode.NOT_IN_THIS_STATE)
         await journal.write(
-            actor=actor, verb=f"letter.{act}", object_kind="letter", object_id=letter_id, at=at
+            actor=actor,
+            verb=f"letter.{act}",
+            object_kind="letter",
+            object_id=letter_id,
+            event_id=rows[0]["event_id"],
+            at=at,
         )
         urgent = bool(rows[0]["urgent"])
         after_commit(lambda: wake(urgent=urgent))
     return state
+
+
+async def rewrite(*, actor: Actor, letter_id: int, subject: str, text: str, at: datetime) -> None:
+    """Other words for a letter that has not left. What a composer adds (a QR picture, a link) stays.
+
+    Raises NotFound, Invalid for empty or too long words, Conflict when it is being sent or has been, and for a
+    sign-in letter, whose words are not anybody's to change.
+    """
+    problems = {}
+    if not subject.strip() or len(subject) > SUBJECT_MAX:
+        problems["subject"] = (
+            Problem(Code.TOO_LONG, {"limit": SUBJECT_MAX}) if subject.strip() else Problem(Code.REQUIRED)
+        )
+    if not text.strip() or len(text) > TEXT_MAX:
+        problems["text"] = (
+            Problem(Code.TOO_LONG, {"limit": TEXT_MAX}) if text.strip() else Problem(Code.REQUIRED)
+        )
+    if problems:
+        raise Invalid(problems)
+    async with unit_of_work():
+        rows = await db.query(
+            "UPDATE letter SET subject = $2, text = $3 WHERE id = $1 AND NOT urgent "
+            "AND state IN ('waiting', 'held', 'failed') RETURNING event_id",
+            letter_id,
+            rules.one_line(subject, SUBJECT_MAX),
+            text.replace("\x00", "").replace("\r\n", "\n"),
+        )
+        if not rows:
+            if not await db.query("SELECT id FROM letter WHERE id = $1", letter_id):
+                raise NotFound()
+            raise Conflict(PeopleCode.NOT_IN_THIS_STATE)
+        await journal.write(
+            actor=actor,
+            verb="letter.rewrite",
+            object_kind="letter",
+            object_id=letter_id,
+            event_id=rows[0]["event_id"],
+            at=at,
+        )
 
 
 # --- the message -------------------------------------------------------------------------------------------------
@@ -268,6 +324,7 @@ class Leased:
     """A letter in this worker's hands; ``tries`` is its fencing token: only the newest lease may write."""
 
     id: int
+    event_id: int | None
     key: str
     to_email: str
     locale: str
@@ -277,6 +334,7 @@ class Leased:
     composer: str
     composer_id: int | None
     urgent: bool
+    purpose: str
     tries: int
     created_at: datetime
     leased_until: datetime
@@ -301,11 +359,14 @@ def build_message(letter: Leased, extra: Composed, *, mail_from: str, base_url: 
     message["Message-ID"] = f"<letter.{letter.id}.{codes.digest(letter.key)[:16]}@{host}>"
     message["Auto-Submitted"] = "auto-generated"
     message["Content-Language"] = rules.one_line(letter.locale, 16)
-    text = (
-        letter.text.rstrip()
-        + (f"\n\n{extra.text_suffix.strip()}" if extra.text_suffix.strip() else "")
-        + "\n"
-    )
+    parts = [letter.text.rstrip(), extra.text_suffix.strip()]
+    if letter.purpose:
+        link = unsubscribing.link_of(letter.id)
+        # RFC 2369 and RFC 8058: the button of the reader's own mailbox posts to the same link.
+        message["List-Unsubscribe"] = f"<{link}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        parts.append(i18n.gettext_in(letter.locale, ENOUGH) % {"link": link})
+    text = "\n\n".join(part for part in parts if part) + "\n"
     # base64 for Chinese: 8bit depends on every server on the way.
     encoding = "quoted-printable" if text.isascii() else "base64"
     message.set_content(text, cte=encoding)
@@ -373,7 +434,7 @@ def _as_html(text: str, locale: str, pictures: Sequence[tuple[str, Attachment]])
 # --- taking and sending ------------------------------------------------------------------------------------------
 
 _DUE = "((state = 'waiting' AND next_try_at <= $1) OR (state = 'sending' AND leased_until <= $1))"
-_PICKED = "id, key, to_email, locale, subject, text, attachments, composer, composer_id, urgent, tries, created_at, leased_until"
+_PICKED = "id, event_id, key, to_email, locale, subject, text, attachments, composer, composer_id, urgent, purpose, tries, created_at, leased_until"
 
 
 async def lease(limits: MailLimits, *, urgent: bool, at: datetime, many: int = BATCH) -> list[Leased]:
@@ -411,6 +472,7 @@ def _leased(row: dict[str, Any]) -> Leased:
     assert leased_until is not None
     return Leased(
         id=int(row["id"]),
+        event_id=row["event_id"],
         key=row["key"],
         to_email=row["to_email"],
         locale=row["locale"],
@@ -428,6 +490,7 @@ def _leased(row: dict[str, Any]) -> Leased:
         composer=row["composer"],
         composer_id=row["composer_id"],
         urgent=bool(row["urgent"]),
+        purpose=row["purpose"],
         tries=int(row["tries"]),
         created_at=created_at,
         leased_until=leased_until,
@@ -573,6 +636,9 @@ async def send_due(
 
 
 async def _send(post: Post, letter: Leased, settings: Settings, *, at: datetime) -> None:
+    if letter.purpose and await unsubscribing.without(letter.event_id, [letter.to_email]):
+        await _close(letter, LetterState.DISCARDED, LetterTrouble.NO_LONGER_WANTED, at=at)
+        return
     try:
         extra = await _composed(letter)
     except Exception as error:  # noqa: BLE001 -- a composer is another package's code; its failure is this letter's

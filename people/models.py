@@ -54,6 +54,12 @@ class SignInCode(Model):
     #: Ties the code to the browser that asked for it (digest of a cookie), so that a code read aloud opens nothing.
     browser_digest = fields.CharField(max_length=64)
     code_digest = fields.CharField(max_length=64)
+    #: Digest of the link's own secret in the same letter; unlike the code it opens in any browser, by a button.
+    link_digest = fields.CharField(max_length=64, null=True, unique=True)
+    #: Where the link leads afterwards; a path of this site.
+    next_path = fields.CharField(max_length=300, default="")
+    #: The visit to a provider whose bringer proves an address with this code; joined in the same browser only.
+    visit_id = fields.BigIntField(null=True)
     tries = fields.IntField(default=0)
     created_at = fields.DatetimeField()
     expires_at = fields.DatetimeField()
@@ -63,6 +69,93 @@ class SignInCode(Model):
         table = "sign_in_code"
         indexes = (Index(fields=("email", "created_at"), name="idx_sign_in_code_email"),)
         constraints = (CheckConstraint(check="tries >= 0 AND tries <= 5", name="ck_sign_in_code_tries"),)
+
+
+class Identity(Model):
+    """A provider's name for somebody; it opens the account that it is joined to, until its owner parts them."""
+
+    id = fields.BigIntField(primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField(
+        "huiwu.Account", related_name=False, on_delete=fields.CASCADE
+    )
+    account_id: int
+    #: The provider's key in the settings: authing, github, gitee, ...
+    provider = CodeField()
+    subject = fields.CharField(max_length=255)
+    #: What the provider calls them: a name to show in the list of one's own sign-ins, never contact data.
+    display = fields.CharField(max_length=254, default="")
+    created_at = fields.DatetimeField()
+    last_used_at = fields.DatetimeField()
+
+    class Meta:
+        table = "identity"
+        unique_together = (("provider", "subject"),)
+        indexes = (Index(fields=("account_id",), name="idx_identity_account"),)
+
+
+class ProviderVisit(Model):
+    """One trip to a provider and back: made before the browser leaves, used up once when it returns.
+
+    After a return that may not open an account by itself (no address, or one that nobody vouches for) it keeps who
+    came, until the browser's owner has proved an address by a code.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    provider = CodeField()
+    state_digest = fields.CharField(max_length=64, unique=True)
+    browser_digest = fields.CharField(max_length=64)
+    nonce = fields.CharField(max_length=64)
+    verifier = fields.CharField(max_length=128)
+    next_path = fields.CharField(max_length=300, default="")
+    #: Set when somebody who is signed in adds a provider to their account.
+    account_id = fields.BigIntField(null=True)
+    subject = fields.CharField(max_length=255, default="")
+    display = fields.CharField(max_length=254, default="")
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    returned_at = fields.DatetimeField(null=True)
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "provider_visit"
+        indexes = (Index(fields=("expires_at",), name="idx_provider_visit_expires"),)
+
+
+class ApiToken(Model):
+    """A token for programs: an account's rights, cut down to some permissions and perhaps one event; shown once."""
+
+    id = fields.BigIntField(primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField(
+        "huiwu.Account", related_name=False, on_delete=fields.CASCADE
+    )
+    account_id: int
+    name = fields.CharField(max_length=80)
+    token_digest = fields.CharField(max_length=64, unique=True)
+    #: NULL: every event of the account.
+    event_id = fields.BigIntField(null=True)
+    #: Names of events.rules.Permission.
+    scopes: fields.JSONField[list[str]] = fields.JSONField(default=list)
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    last_used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "api_token"
+        indexes = (Index(fields=("account_id",), name="idx_api_token_account"),)
+
+
+class Unsubscription(Model):
+    """An address that wants no letters but those it needs; kept as a keyed hash, so that it outlives an erasure."""
+
+    id = fields.BigIntField(primary_key=True)
+    address_hash = fields.CharField(max_length=64)
+    #: 0: every event of the installation.
+    event_id = fields.BigIntField(default=0)
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "unsubscription"
+        unique_together = (("address_hash", "event_id"),)
 
 
 class Letter(Model):
@@ -83,6 +176,8 @@ class Letter(Model):
     composer_id = fields.BigIntField(null=True)
     state = CodeField(default="waiting")
     urgent = fields.BooleanField(default=False)
+    #: "" for what its reader needs (codes, confirmations); "reminder" and the like may be unsubscribed from.
+    purpose = CodeField(default="")
     tries = fields.IntField(default=0)
     next_try_at = fields.DatetimeField()
     leased_until = fields.DatetimeField(null=True)
@@ -96,6 +191,7 @@ class Letter(Model):
             Index(fields=("state", "next_try_at"), name="idx_letter_due"),
             Index(fields=("event_id", "created_at"), name="idx_letter_event"),
             Index(fields=("sent_at",), name="idx_letter_sent"),
+            Index(fields=("to_email",), name="idx_letter_to"),
         )
 
 
@@ -169,7 +265,11 @@ class JournalEntry(Model):
 
     class Meta:
         table = "journal_entry"
-        indexes = (Index(fields=("event_id", "id"), name="idx_journal_event"),)
+        indexes = (
+            Index(fields=("event_id", "id"), name="idx_journal_event"),
+            Index(fields=("object_kind", "object_id", "id"), name="idx_journal_object"),
+            Index(fields=("actor_key", "id"), name="idx_journal_actor"),
+        )
 
 
 class TopicVersion(Model):

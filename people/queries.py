@@ -12,9 +12,10 @@ import orjson
 from kernel import db
 from kernel.errors import NotFound
 from kernel.settings import Settings
+from people import accounts as accounts_
 from people import letters as letters_
 from people import rules
-from people.models import Account, Job, JournalEntry, Letter, SignIn
+from people.models import Account, ApiToken, Identity, Job, JournalEntry, Letter, SignIn, SignInCode
 from people.rules import JobState, LetterState, LetterTrouble
 
 PAGE_SIZE: Final = 50
@@ -37,6 +38,30 @@ class SignInFacts:
     device: str
     created_at: datetime
     last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityFacts:
+    """A provider's name for the owner of an account."""
+
+    id: int
+    provider: str
+    display: str
+    created_at: datetime
+    last_used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiTokenFacts:
+    """A token for programs, without the token."""
+
+    id: int
+    name: str
+    scopes: tuple[str, ...]
+    event_id: int | None
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +136,8 @@ class DevelopmentCode:
     to_email: str
     subject: str
     code: str
+    #: The link of the same letter; empty once it is used or too old.
+    link: str
     created_at: datetime
 
 
@@ -189,13 +216,6 @@ async def accounts(ids: Iterable[int]) -> dict[int, AccountFacts]:
     }
 
 
-async def find_account(email: str) -> AccountFacts | None:
-    """The account of an address as it was typed, or None."""
-    address = rules.read_email(email)
-    row = await Account.get_or_none(email=address) if address else None
-    return _account(row) if row else None
-
-
 async def sign_ins(account_id: int, at: datetime) -> tuple[SignInFacts, ...]:
     """The browsers that are signed in to an account, the last seen first."""
     rows = (
@@ -205,6 +225,31 @@ async def sign_ins(account_id: int, at: datetime) -> tuple[SignInFacts, ...]:
     )
     return tuple(
         SignInFacts(row.id, rules.device_name(row.user_agent), row.created_at, row.last_seen_at)
+        for row in rows
+    )
+
+
+async def identities(account_id: int) -> tuple[IdentityFacts, ...]:
+    """The providers joined to an account, in the order of joining."""
+    rows = await Identity.filter(account_id=account_id).order_by("id")
+    return tuple(
+        IdentityFacts(row.id, row.provider, row.display, row.created_at, row.last_used_at) for row in rows
+    )
+
+
+async def api_tokens(account_id: int) -> tuple[ApiTokenFacts, ...]:
+    """The tokens of an account, the newest first, with those that expired lately."""
+    rows = await ApiToken.filter(account_id=account_id).order_by("-id").limit(100)
+    return tuple(
+        ApiTokenFacts(
+            row.id,
+            row.name,
+            tuple(row.scopes),
+            row.event_id,
+            row.created_at,
+            row.expires_at,
+            row.last_used_at,
+        )
         for row in rows
     )
 
@@ -302,8 +347,20 @@ async def development_codes(at: datetime) -> tuple[DevelopmentCode, ...]:
         .order_by("-created_at", "-id")
         .limit(50)
     )
+    codes = {
+        code.id: code
+        for code in await SignInCode.filter(
+            id__in=[row.composer_id for row in rows if row.composer_id], used_at=None, expires_at__gt=at
+        )
+    }
     return tuple(
-        DevelopmentCode(row.to_email, row.subject, found, row.created_at)
+        DevelopmentCode(
+            row.to_email,
+            row.subject,
+            found,
+            accounts_.link_of(code.id, code.code_digest) if (code := codes.get(row.composer_id or 0)) else "",
+            row.created_at,
+        )
         for row in rows
         if (found := next((word for word in row.text.split() if rules.read_code(word)), ""))
     )
@@ -354,10 +411,15 @@ async def journal(
     verb: str = "",
     object_kind: str = "",
     object_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     before: int | None = None,
     limit: int = PAGE_SIZE,
 ) -> JournalPage:
-    """A page of the journal, the newest first, filtered by whatever is given; two statements."""
+    """A page of the journal, the newest first, filtered by whatever is given; two statements.
+
+    ``since`` and ``until`` are aware and half-open.
+    """
     query = JournalEntry.all() if event_id is None else JournalEntry.filter(event_id=event_id)
     wanted: dict[str, Any] = {
         "actor_key": actor_key,
@@ -366,6 +428,10 @@ async def journal(
         "object_id": object_id,
     }
     query = query.filter(**{name: value for name, value in wanted.items() if value not in ("", None)})
+    if since is not None:
+        query = query.filter(at__gte=since)
+    if until is not None:
+        query = query.filter(at__lt=until)
     if before is not None:
         query = query.filter(id__lt=before)
     rows: Sequence[JournalEntry] = await query.order_by("-id").limit(limit + 1)
@@ -392,3 +458,11 @@ async def journal(
         for row in shown
     )
     return JournalPage(items, shown[-1].id if len(rows) > limit else None)
+
+
+async def journal_verbs(event_id: int) -> Sequence[str]:
+    """What has been done in an event, each verb once; one statement."""
+    rows = await db.query(
+        "SELECT DISTINCT verb FROM journal_entry WHERE event_id = $1 ORDER BY verb LIMIT 200", event_id
+    )
+    return [row["verb"] for row in rows]

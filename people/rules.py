@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
@@ -63,7 +64,22 @@ class PeopleCode(StrEnum):
     CODE_SPENT = "code_spent"
     TOO_MANY_CODES = "too_many_codes"
     TOO_MANY_HERE = "too_many_here"
+    TOO_MANY_WRONG = "too_many_wrong"
+    TOO_MANY_FAILED = "too_many_failed"
+    LINK_OVER = "link_over"
+    # ways in through a provider
+    VISIT_OVER = "visit_over"
+    PROVIDER_DENIED = "provider_denied"
+    PROVIDER_DOWN = "provider_down"
+    PROVIDER_WRONG = "provider_wrong"
+    IDENTITY_TAKEN = "identity_taken"
+    # tokens for programs
+    SCOPES_MISSING = "scopes_missing"
+    TOO_MANY_TOKENS = "too_many_tokens"
+    MADE_ALREADY = "token_made_already"
     NOT_IN_THIS_STATE = "letter_not_in_this_state"
+    #: The box that says "yes, drop it all".
+    NOT_TICKED = "not_ticked"
 
 
 # --- sign-in codes -----------------------------------------------------------------------------------------------
@@ -74,9 +90,6 @@ CODE_LASTS: Final = timedelta(minutes=10)
 CODE_TRIES: Final = 5
 CODES_AN_HOUR: Final = 5
 CODES_COUNT_FOR: Final = timedelta(hours=1)
-#: A hall of 2,000 is one network address: this stops a machine that writes to thousands, not a crowd.
-CODES_PER_NETWORK: Final = 300
-CODES_PER_NETWORK_FOR: Final = timedelta(minutes=10)
 SIGN_IN_LASTS: Final = timedelta(days=30)
 SEEN_EVERY: Final = timedelta(minutes=10)
 
@@ -88,6 +101,12 @@ def may_ask_for_code(*, asked: int, asked_here: int, known_here: bool) -> bool:
     before has a count of its own, so that a stranger who uses up the hour does not lock its owner out.
     """
     return asked_here < CODES_AN_HOUR if known_here else asked < CODES_AN_HOUR
+
+
+def mask_email(email: str) -> str:
+    """``zhang@example.org`` as ``z***@example.org``: its owner knows it, nobody else can write to it; "" stays empty."""
+    local, _, domain = email.rpartition("@")
+    return f"{local[:1]}***@{domain}" if email else ""
 
 
 def read_email(typed: str) -> str | None:
@@ -111,6 +130,116 @@ def read_code(typed: str) -> str | None:
     text = re.sub(r"[\s\-\u2010\u2011·.]", "", unicodedata.normalize("NFKC", typed))
     return text if len(text) == CODE_DIGITS and text.isascii() and text.isdigit() else None
 
+
+# --- limits ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How often something may happen to one subject within a window of time.
+
+    ``is_network``: the subject is a network address, where a whole hall may stand; venue networks are not counted.
+    """
+
+    name: str
+    many: int
+    within: timedelta
+    is_network: bool = False
+
+
+#: Letters asked for and not yet answered by a sign-in: a hall of 2,000 may ask in the same minute; what this stops is
+#: a machine that writes to thousands.
+LETTERS_PER_NETWORK: Final = Limit("letters", 2000, timedelta(minutes=10), is_network=True)
+#: Wrong codes typed for one address in any browser. One code takes five, an hour brings five codes; this is what
+#: somebody has who goes on for days: 120 guesses a day at a million codes.
+WRONG_PER_EMAIL: Final = Limit("wrong-email", 15, timedelta(hours=3))
+WRONG_PER_BROWSER: Final = Limit("wrong-browser", 30, timedelta(minutes=10))
+#: What nobody gets wrong by mistyping: unknown links, states and tokens. Looked at after it failed, so that a right
+#: one always opens.
+FAILED_PER_NETWORK: Final = Limit("failed", 600, timedelta(minutes=10), is_network=True)
+
+
+def window_of(now_s: float, within: timedelta) -> tuple[int, float]:
+    """The number of the window that ``now_s`` (seconds since 1970) lies in, and how many seconds of it are left."""
+    span_s = within.total_seconds()
+    number = int(now_s // span_s)
+    return number, (number + 1) * span_s - now_s
+
+
+def network_of(host: str) -> str:
+    """The network that a limit counts: an IPv4 address, or an IPv6 address's /64, which one machine has to itself."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, 64), strict=False).network_address)
+
+
+def lies_in(network: str, networks: tuple[str, ...]) -> bool:
+    """Whether what ``network_of`` gave lies in one of these networks (203.0.113.0/24)."""
+    try:
+        address = ip_address(network)
+    except ValueError:
+        return False
+    return any(address in ip_network(one, strict=False) for one in networks)
+
+
+# --- identities at providers -------------------------------------------------------------------------------------
+
+#: A trip to a provider and back.
+VISIT_LASTS: Final = timedelta(minutes=10)
+#: After the return: time to prove an address by a code, asked for twice if need be.
+PROVING_LASTS: Final = timedelta(minutes=30)
+
+
+class JoinAct(StrEnum):
+    """What becomes of somebody who comes back from a provider."""
+
+    #: The identity has an account: sign in to it.
+    SIGN_IN = "sign_in"
+    #: Somebody who is signed in adds the identity to their account.
+    ADD = "add"
+    #: A trusted provider says the address is verified: sign in to its account, made if there is none.
+    JOIN_BY_EMAIL = "join_by_email"
+    #: Nobody vouches for an address: it is proved by a code, once.
+    PROVE_EMAIL = "prove_email"
+    #: Somebody who is signed in brings an identity that opens another account.
+    TAKEN = "taken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinFacts:
+    """Who came back: ``owner_id`` is the account of the identity, ``adding_id`` the one that adds it; None for none."""
+
+    owner_id: int | None
+    adding_id: int | None
+    email: str | None
+    is_verified: bool
+    is_trusted: bool
+
+
+def join_decision(facts: JoinFacts) -> JoinAct:
+    """Accounts join only by an e-mail code, or where a trusted provider says the address is verified (DESIGN 7)."""
+    if facts.adding_id is not None:
+        return JoinAct.ADD if facts.owner_id in (None, facts.adding_id) else JoinAct.TAKEN
+    if facts.owner_id is not None:
+        return JoinAct.SIGN_IN
+    if facts.email and facts.is_verified and facts.is_trusted:
+        return JoinAct.JOIN_BY_EMAIL
+    return JoinAct.PROVE_EMAIL
+
+
+# --- tokens for programs -----------------------------------------------------------------------------------------
+
+TOKEN_DAYS_MAX: Final = 365
+TOKENS_PER_ACCOUNT: Final = 20
+
+
+# --- devices -----------------------------------------------------------------------------------------------------
 
 #: What a browser calls itself, the more particular first: every Edge says Chrome, every Chrome says Safari.
 _BROWSERS: Final = (

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import orjson
 
 from kernel import db
-from kernel.db import unit_of_work
+from kernel.db import after_commit, unit_of_work
+from kernel.live import hub
 
 
 async def bump(*topics: str) -> None:
@@ -20,6 +22,13 @@ async def bump(*topics: str) -> None:
         return
     async with unit_of_work():
         await db.write_together(bumping(*topics))
+
+
+async def tell(*topics: str) -> None:
+    """Bumps the topics, and tells this process's readers of them once the action is committed."""
+    await bump(*topics)
+    for topic in topics:
+        after_commit(partial(hub.touched, topic))
 
 
 def bumping(*topics: str) -> db.Insert:

@@ -7,12 +7,13 @@ import contextlib
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from kernel import db
-from kernel.db import IntegrityError, unit_of_work
+from kernel.db import IntegrityError, after_commit, unit_of_work
 from kernel.errors import NotFound, TooLarge
 from kernel.settings import Settings
 from people import rules
@@ -96,12 +97,69 @@ async def read(upload_id: int) -> tuple[bytes, str]:
         raise NotFound() from None
 
 
-async def drop(upload_id: int) -> None:
-    """Removes a file for good; an unknown id is no error."""
+async def claim(upload_ids: Sequence[int], at: datetime) -> set[int]:
+    """Keeps pending files (those whose ``keep_until`` is to come) for good and gives the ids of those that were.
+
+    Inside the action that takes them: of two actions that want one file, one gets it. One statement.
+    """
+    rows = await db.query(
+        f"UPDATE upload SET keep_until = NULL WHERE id {db.in_list('$1', 'int')} "  # noqa: S608
+        # What is past its time may be on its way out of the door: see ``purge``.
+        "AND keep_until > $2 RETURNING id",
+        db.list_parameter(upload_ids),
+        at,
+    )
+    return {int(row["id"]) for row in rows}
+
+
+async def expire(upload_ids: Sequence[int]) -> None:
+    """Gives files to the next purge, inside the action that no longer needs them; one statement."""
+    await db.execute(
+        f"UPDATE upload SET keep_until = created_at WHERE id {db.in_list('$1', 'int')}",  # noqa: S608
+        db.list_parameter(upload_ids),
+    )
+
+
+async def filenames(upload_ids: Sequence[int]) -> dict[int, str]:
+    """The cleaned names of files, by id; one statement, none for no ids."""
+    if not upload_ids:
+        return {}
+    rows = await db.query(
+        f"SELECT id, filename FROM upload WHERE id {db.in_list('$1', 'int')}",  # noqa: S608
+        db.list_parameter(upload_ids),
+    )
+    return {int(row["id"]): row["filename"] for row in rows}
+
+
+async def pending_bytes(event_id: int) -> int:
+    """How much lies here for an event that no action has taken yet."""
+    rows = await db.query(
+        "SELECT COALESCE(SUM(size), 0) AS total FROM upload WHERE event_id = $1 AND keep_until IS NOT NULL",
+        event_id,
+    )
+    return int(rows[0]["total"])
+
+
+async def drop(*upload_ids: int) -> None:
+    """Removes files for good, in one statement; an unknown id is no error.
+
+    Inside somebody's action they go when it is durable: what is refused after all has lost nothing. A crash in between
+    leaves orphans, which ``purge`` finds.
+    """
     async with unit_of_work():
-        rows = await db.query("DELETE FROM upload WHERE id = $1 RETURNING stored_name", upload_id)
-    for row in rows:
-        await asyncio.to_thread((_Wiring.folder / row["stored_name"]).unlink, missing_ok=True)
+        rows = await db.query(
+            f"DELETE FROM upload WHERE id {db.in_list('$1', 'int')} RETURNING stored_name",  # noqa: S608
+            db.list_parameter(upload_ids),
+        )
+        paths = [_Wiring.folder / row["stored_name"] for row in rows]
+        after_commit(lambda: _unlink(paths))
+
+
+def _unlink(paths: Sequence[Path]) -> None:
+    for path in paths:
+        # What can't be removed now is an orphan like any other.
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 async def purge(at: datetime) -> int:

@@ -9,11 +9,13 @@ from typing import Any, Final
 from kernel import db
 from kernel.db import unit_of_work
 from kernel.settings import Settings
-from people import accounts, jobs, uploads
+from people import accounts, jobs, letters, limits, providers, unsubscribing, uploads
 
 #: How long things are kept that nobody needs longer (docs/decisions/0007-letters-and-jobs.md).
 CODES_KEPT: Final = timedelta(days=1)
 USED_CODES_KEPT: Final = timedelta(days=30)
+#: Shown as expired for so long, so that its owner sees why a program stopped.
+EXPIRED_TOKENS_KEPT: Final = timedelta(days=30)
 SIGN_IN_LETTERS_KEPT: Final = timedelta(days=1)
 LETTERS_KEPT: Final = timedelta(days=180)
 JOBS_KEPT: Final = timedelta(days=90)
@@ -36,6 +38,10 @@ def configure(settings: Settings) -> None:
     """Called once by main, before the first request."""
     _Wiring.settings = settings
     accounts.configure(settings)
+    limits.configure(settings)
+    providers.configure(settings)
+    letters.compose_with(accounts.LINK_COMPOSER, accounts.compose_link)
+    unsubscribing.configure(settings)
     uploads.configure(settings)
     jobs.handles(PURGE, _purge_job)
     jobs.chore("people.seen", 30.0, accounts.write_seen)
@@ -59,6 +65,8 @@ async def purge(at: datetime) -> Mapping[str, int]:
     counts = {"uploads": await uploads.purge(at)}
     for table, condition, values in (
         ("sign_in", "expires_at <= $1", (at,)),
+        ("api_token", "expires_at <= $1", (at - EXPIRED_TOKENS_KEPT,)),
+        ("provider_visit", "expires_at <= $1", (at,)),
         (
             "sign_in_code",
             "(used_at IS NULL AND created_at <= $1) OR created_at <= $2",

@@ -5,6 +5,14 @@ from __future__ import annotations
 from kernel.text import N_
 
 WORDS: dict[str, str] = {
+    # pictures that people upload
+    "picture_unreadable": N_("This file can't be read as a picture. Please choose a PNG, JPEG or WebP file."),
+    "picture_svg": N_(
+        "An SVG file may hold programs, so we don't take it. Please save the picture as PNG and choose that."
+    ),
+    "picture_too_large": N_("This file is too large: at most %(limit_mb)s MB."),
+    "picture_too_many_pixels": N_("This picture has too many pixels: at most %(limit)s million."),
+    "picture_too_small": N_("This picture is too small: at least %(limit)s pixels wide and high."),
     # refusals and problems
     "email_invalid": N_("This is not a complete e-mail address, like name@example.org."),
     "code_malformed": N_("The code has six digits."),
@@ -18,7 +26,31 @@ WORDS: dict[str, str] = {
     "too_many_here": N_(
         "Very many codes were asked for from this network. Please wait %(minutes)s min and try again."
     ),
+    "too_many_wrong": N_(
+        "Too many wrong codes were typed. Use the link in the letter, or wait %(minutes)s min and try again."
+    ),
+    "too_many_failed": N_(
+        "Too many links and tokens that open nothing came from this network. Please wait %(minutes)s min."
+    ),
+    "link_over": N_("This link has been used, or it is more than ten minutes old. Ask for a new one."),
+    "visit_over": N_(
+        "This sign-in was begun in another browser, took more than ten minutes, or was finished already. Please begin again."
+    ),
+    "provider_denied": N_("%(provider)s was not allowed to tell us who you are, so nobody was signed in."),
+    "provider_down": N_("%(provider)s does not answer at the moment. Sign in with a code by e-mail."),
+    "provider_wrong": N_(
+        "What %(provider)s answered can't be relied on, so nobody was signed in. Sign in with a code by e-mail."
+    ),
+    "identity_taken": N_(
+        "That sign-in at %(provider)s opens another account here. Sign in to that one and part it there first."
+    ),
+    "scopes_missing": N_("Choose at least one thing that the token may do."),
+    "too_many_tokens": N_("An account has %(limit)s tokens at most. Revoke one that you no longer need."),
+    "token_made_already": N_(
+        "This token was made already, and it is shown only once. If you have not kept it, revoke it and make another."
+    ),
     "letter_not_in_this_state": N_("This letter has moved on meanwhile, so nothing was done. Look again."),
+    "not_ticked": N_("Tick this box, if that is what you want."),
     # states of letters and jobs
     "waiting": N_("Waiting"),
     "sending": N_("Sending"),

@@ -1,10 +1,11 @@
-"""The demo conference: COSCon'23 in Chengdu with its real dates, places and partners, and people who do not exist.
+"""The demo: COSCon'23 in Chengdu with its real dates, places and partners, and people who do not exist.
 
 ``python main.py demo`` (and ``make run``) makes it once, through the same actions that pages use. Facts about the real
 conference are text from its public pages; persons, talks and figures are invented, and the event says so on each page.
 
 Its days are long past, and still a newcomer must see green today. So gates, rooms and booths have no windows, and
-lunch has a third one that is open now; dinner keeps its real evening, to show what "time is over" looks like.
+lunch has a third one that is open now; dinner keeps its real evening, to show what "time is over" looks like. What needs
+a day to come (registering, waiting, handing on) is tried on the next edition: ``scripts.demo_events``.
 """
 
 from __future__ import annotations
@@ -12,33 +13,46 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
 from agenda import queries as agenda
 from agenda import sessions
-from checkin import checkpoints, passports
+from checkin import badges, checkpoints, passports, printing
+from checkin.badge_rules import Boxes, Paper, Plan
 from checkin.checkpoints import NewWindow
 from checkin.rules import CheckpointKind, Once, OnRepeat
-from events import event, queries, registrations, venue
-from events.event import Details, TicketTypeDetails
+from events import answers, custom_pages, event, queries, questions, registrations, tickets, venue
+from events.custom_pages import PageDetails
+from events.form_rules import ConsentDetails, Option, QuestionDetails
 from events.importing import Action, RowPlan, Values
-from events.rules import EventState, PlaceKind, RegistrationSource, RegistrationState, Role
+from events.rules import (
+    Details,
+    FieldKind,
+    PlaceKind,
+    RegistrationSource,
+    RegistrationState,
+    Role,
+    TicketRole,
+)
+from events.tickets import SharedQuotaDetails, TicketTypeDetails
 from kernel.actor import SYSTEM, Actor, ActorKind
 from kernel.errors import Conflict
 from kernel.settings import Settings
 from kernel.text import LocalizedText
 from people import accounts
+from scripts import demo_call, demo_events, demo_texts
+from scripts.demo_events import ZONE
 from scripts.demo_people import invented
+from scripts.demo_texts import both
 
 SLUG: Final = "coscon-2023"
-MEETUP: Final = "chengdu-open-night"
-ZONE: Final = "Asia/Shanghai"
 FIRST: Final = date(2023, 10, 28)
 SECOND: Final = date(2023, 10, 29)
+COLOUR: Final = "#0a5c8f"
 #: The window that lets a newcomer try lunch today stays open this long.
 TRIAL: Final = timedelta(days=365)
 
@@ -46,6 +60,9 @@ OWNER: Final = "owner@example.org"
 ORGANISER: Final = "organiser@example.org"
 SCANNER: Final = "scanner@example.org"
 GATE_SCANNER: Final = "scanner2@example.org"
+LEAD: Final = "lead@example.org"
+PARTNER_DESK: Final = "partners@example.org"
+VIEWER: Final = "viewer@example.org"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +74,8 @@ class DemoReport:
     checkpoints: int = 0
     sessions: int = 0
     try_codes: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    #: The partner community's link into the next edition.
+    partner_link: str = ""
 
 
 class _Last:
@@ -65,112 +84,67 @@ class _Last:
     report = DemoReport(created=False)
 
 
-def both(zh: str, en: str) -> LocalizedText:
-    return LocalizedText({"zh-Hans": zh, "en": en})
-
-
 def local(day: date, clock: str) -> datetime:
     """``09:20`` on a day in Chengdu, in UTC."""
     return datetime.combine(day, time.fromisoformat(clock), ZoneInfo(ZONE)).astimezone(UTC)
 
 
 async def create(*, settings: Settings, at: datetime) -> DemoReport:
-    """Makes the demo conference and a small draft beside it; does nothing when it is complete.
+    """Makes the demo conference and the events around it; does nothing when they are complete.
 
     The house has to be open (``main`` does that). Each step looks at what is there already, so that a start that was
-    stopped half way goes on where it was; the conference is published last.
+    stopped half way goes on where it was; the conference is published last. Only where codes are shown instead of
+    mailed, the owner also runs the installation, to try making events.
     """
-    del settings
     found = await queries.find_event(SLUG)
-    if found is not None and found.state is not EventState.DRAFT:
-        _Last.report = DemoReport(created=False, try_codes=await _codes_to_try(found.id))
+    if demo_events.is_finished(found):
+        assert found is not None
+        _Last.report = await _report(found.id, created=False)
         return _Last.report
-    owner_id = await accounts.create_account(email=OWNER, name="陈映川", is_admin=False, at=at)
-    owner = Actor(kind=ActorKind.ACCOUNT, id=owner_id)
-    event_id = found.id if found else await event.create(actor=owner, facts=_details(), at=at)
+    owner_id = await accounts.create_account(email=OWNER, name="陈映川", is_admin=settings.development, at=at)
+    owner = Actor(kind=ActorKind.ACCOUNT, id=owner_id, name="陈映川", email=OWNER)
+    series_id = await demo_events.make_series(owner, at)
+    event_id = found.id if found else await event.create(actor=owner, facts=_details(series_id), at=at)
+    if found is None or found.cover_upload_id is None:
+        await demo_events.put_cover(owner, event_id, COLOUR, 2023, at)
     places = await _places(owner, event_id, at)
     types = await _ticket_types(owner, event_id, at)
+    await _form(owner, event_id, at, types)
+    await _pages(owner, event_id, at)
     programme = await _sessions(owner, event_id, at)
     doors = await _checkpoints(owner, event_id, at, places=places, types=types, programme=programme)
     await _team(owner, event_id, at, doors)
+    await demo_events.next_edition(owner, event_id, at)
+    await demo_call.call(owner, demo_events.NEXT, at)
+    await demo_events.earlier_years(owner, series_id, ORGANISER, at)
+    await demo_events.evening(owner, ORGANISER, at)
+    await demo_events.draft(owner, at)
+    await _trial(owner, event_id, doors["lunch"], at)
     people = await _people(owner, event_id, at, types)
+    await _badges(owner, event_id, at)
     await event.publish(actor=owner, event_id=event_id, at=at)
-    await _meetup(owner, at)
-    _Last.report = DemoReport(
-        created=True,
-        registrations=people,
-        checkpoints=len(doors),
-        sessions=len(programme),
-        try_codes=await _codes_to_try(event_id),
-    )
+    made = await _report(event_id, created=True)
+    _Last.report = replace(made, registrations=people, checkpoints=len(doors), sessions=len(programme))
     return _Last.report
+
+
+async def _report(event_id: int, *, created: bool) -> DemoReport:
+    return DemoReport(
+        created=created,
+        try_codes=await _codes_to_try(event_id),
+        partner_link=await demo_events.partner_address(),
+    )
 
 
 # --- the conference ----------------------------------------------------------------------------------------------
 
-_ABOUT_ZH: Final = """\
-> **这是示例数据。** 活动名称、日期、地点和合作伙伴取自第八届中国开源年会的公开资料，人物、议程题目和数字都是虚构的。活动日期已过，但入口、会场门和展位今天仍可扫码；午餐另开了一个今天可用的“试用”时段，晚餐保留真实时段，用来演示“已过时间”。
 
-## 川流不息、山海相映
-
-2023 年 10 月 28 日至 29 日（周六、周日），成都菁蓉汇。山，是主论坛与分论坛的登高；海，是草坪上开源集市的热闹。
-
-- **主论坛**：28 日 09:00 开幕，随后是每场 20 分钟的主旨演讲，11:00 圆桌谈国际开源社区
-- **分论坛**：开源商业、Web 应用开发、开源百宝箱、开源硬件、青少年开源教育
-- **开源集市**：草坪上的社区展位、开源茶馆、礼品墙、抓娃娃机
-
-## 怎么来
-
-四川省成都市武侯区天府五街 200 号（高新区）菁蓉汇，主会场在 7 栋。
-
-## 合作伙伴
-
-- **指导单位**：成都高新区科技创新局
-- **协办单位**：电子科技大学、成都傲世信息技术有限公司、中韩未来革新加速器
-- **白金赞助**：浪潮、华为
-- **金牌赞助**：GOSIM
-- **银牌赞助**：NEAR、亚马逊云科技、OceanBase、麒麟软件、蚂蚁开源
-- **铜牌赞助**：Seafile、迪码科技、云启资本、ONLYOFFICE
-- **星牌赞助**：Redoop、Zilliz、安势信息、Greptime、醋溜科技
-- **特别支持**：百度
-- 以及多位个人赞助者
-"""
-
-_ABOUT_EN: Final = """\
-> **This is sample data.** Name, dates, places and partners come from the public pages of the 8th China Open Source Conference; people, talks and figures are invented. The days are past, yet gates, rooms and booths can be scanned today; lunch has a trial window that is open now, and dinner keeps its real evening to show what "time is over" looks like.
-
-## Rivers that never rest, mountains that meet the sea
-
-28 and 29 October 2023, Saturday and Sunday, at Jingronghui in Chengdu. The mountains are the main forum and the themed forums; the sea is the open-source bazaar on the lawn.
-
-- **Main forum**: opening on the 28th at 09:00, keynotes of 20 minutes, at 11:00 a panel on international communities
-- **Forums**: open source business, web development, the open source toolbox, open hardware, open source for young people
-- **Bazaar**: community booths on the lawn, the tea house, the gift wall, the claw machine
-
-## How to get there
-
-Jingronghui, 200 Tianfu 5th Street, Wuhou District, Chengdu, Sichuan; the main hall is in building 7.
-
-## Partners
-
-- **Guidance**: 成都高新区科技创新局
-- **Co-organisers**: 电子科技大学 (UESTC), 成都傲世信息技术有限公司, 中韩未来革新加速器
-- **Platinum**: 浪潮 (Inspur), 华为 (Huawei)
-- **Gold**: GOSIM
-- **Silver**: NEAR, 亚马逊云科技 (AWS), OceanBase, 麒麟软件 (KylinSoft), 蚂蚁开源 (Ant Group Open Source)
-- **Bronze**: Seafile, 迪码科技, 云启资本, ONLYOFFICE
-- **Star**: Redoop, Zilliz, 安势信息, Greptime, 醋溜科技
-- **Special support**: 百度 (Baidu)
-- and personal sponsors
-"""
-
-
-def _details() -> Details:
+def _details(series_id: int) -> Details:
     return Details(
         slug=SLUG,
         name=both("COSCon'23 第八届中国开源年会", "COSCon'23, the 8th China Open Source Conference"),
         tagline=both("川流不息、山海相映", "Rivers that never rest, mountains that meet the sea"),
-        text=both(_ABOUT_ZH, _ABOUT_EN),
+        text=demo_texts.ABOUT,
         city=both("成都", "Chengdu"),
         address=both(
             "四川省成都市武侯区天府五街200号 菁蓉汇",
@@ -179,7 +153,12 @@ def _details() -> Details:
         starts_on=FIRST,
         ends_on=SECOND,
         time_zone=ZONE,
-        theme_colour="#0a5c8f",
+        theme_colour=COLOUR,
+        series_id=series_id,
+        registration_closes_at=local(FIRST, "18:00"),
+        contact_email="hello@example.org",
+        contact=both("微信公众号：开源社（示例）", "On WeChat: KAIYUANSHE (sample)"),
+        privacy_notice=demo_texts.PRIVACY,
         is_sample=True,
     )
 
@@ -243,32 +222,162 @@ async def _places(owner: Actor, event_id: int, at: datetime) -> Mapping[str, int
     return ids
 
 
-#: code, zh, en, note zh, note en, quota, on the public form, online, how many of the 1,200 people
-_TYPES: Final[Sequence[tuple[str, str, str, str, str, int | None, bool, bool, int]]] = (
-    ("standard", "普通票", "Attendee", "蓝色挂绳 · 资料袋一份", "Blue lanyard · one kit", 800, True, False, 560),
-    ("student", "学生票", "Student", "绿色挂绳 · 请看学生证 · 资料袋一份", "Green lanyard · check the student card · one kit", 300, True, False, 210),
-    ("speaker", "讲师", "Speaker", "红色挂绳 · 讲师礼包 · 请带到讲师休息室", "Red lanyard · speaker's kit · walk them to the speakers' room", 130, False, False, 96),
-    ("volunteer", "志愿者", "Volunteer", "橙色挂绳 · 马甲 · 找组长报到", "Orange lanyard · vest · report to the team lead", 160, False, False, 140),
-    ("partner", "赞助商与伙伴", "Partner", "紫色挂绳 · 展位在草坪集市", "Purple lanyard · booths are on the lawn", 120, False, False, 70),
-    ("media", "媒体", "Media", "黄色挂绳 · 媒体手册", "Yellow lanyard · press kit", 40, False, False, 24),
-    ("online", "线上票", "Online", "线上票不能入场；要现场票请到签到处", "Online only; for a ticket on site please go to the welcome desk", None, True, True, 100),
+#: code, zh, en, note zh, note en, quota, how many of the 1,200 people
+_TYPES: Final[Sequence[tuple[str, str, str, str, str, int | None, int]]] = (
+    ("standard", "普通票", "Attendee", "蓝色挂绳 · 资料袋一份", "Blue lanyard · one kit", 800, 500),
+    ("workshop", "工作坊套票", "With workshop", "蓝色挂绳 · 资料袋一份 · 请带电脑", "Blue lanyard · one kit · bring the laptop", 30, 30),
+    ("student", "学生票", "Student", "绿色挂绳 · 请看学生证 · 资料袋一份", "Green lanyard · check the student card · one kit", 300, 210),
+    ("community", "社区票", "Community", "蓝色挂绳 · 资料袋一份", "Blue lanyard · one kit", 150, 30),
+    ("speaker", "讲师", "Speaker", "红色挂绳 · 讲师礼包 · 请带到讲师休息室", "Red lanyard · speaker's kit · walk them to the speakers' room", 130, 96),
+    ("volunteer", "志愿者", "Volunteer", "橙色挂绳 · 马甲 · 找组长报到", "Orange lanyard · vest · report to the team lead", 160, 140),
+    ("partner", "赞助商与伙伴", "Partner", "紫色挂绳 · 展位在草坪集市", "Purple lanyard · booths are on the lawn", 120, 70),
+    ("media", "媒体", "Media", "黄色挂绳 · 媒体手册", "Yellow lanyard · press kit", 40, 24),
+    ("online", "线上票", "Online", "线上票不能入场；要现场票请到签到处", "Online only; for a ticket on site please go to the welcome desk", None, 100),
 )  # fmt: skip
+#: What differs from a plain ticket type that only organisers give. Students' closes a week before the conference.
+_TYPES_MORE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "standard": {
+        "is_public": True,
+        "has_waitlist": True,
+        "is_walk_in": True,
+        "description": both("两天的主论坛、分论坛与开源集市", "Both days: main forum, forums and the bazaar"),
+    },
+    "workshop": {
+        "is_public": True,
+        "has_waitlist": True,
+        "description": both(
+            "普通票的全部内容，加一场两小时的动手工作坊", "All of the above, and two hours of hands-on work"
+        ),
+    },
+    "student": {
+        "is_public": True,
+        "needs_approval": True,
+        "closes_at": local(FIRST - timedelta(days=7), "23:59"),
+        "role": TicketRole.STUDENT,
+        "is_walk_in": True,
+        "description": both(
+            "提交后由组织者审核，入场请带学生证", "An organiser decides; bring your student card"
+        ),
+    },
+    "community": {
+        "is_public": True,
+        "needs_code": True,
+        "description": both(
+            "伙伴社区的成员凭邀请码报名", "For members of partner communities, with their code"
+        ),
+    },
+    "speaker": {"role": TicketRole.SPEAKER},
+    "volunteer": {"role": TicketRole.VOLUNTEER},
+    "partner": {"role": TicketRole.SPONSOR},
+    "media": {"role": TicketRole.MEDIA, "needs_approval": True},
+    "online": {
+        "is_public": True,
+        "is_online": True,
+        "description": both("看直播，不占会场座位", "The live stream; takes no seat"),
+    },
+}
+#: Those who sit in the main hall share its seats.
+_SEATED: Final = ("standard", "workshop", "student", "community")
+
+
+async def _form(owner: Actor, event_id: int, at: datetime, types: Mapping[str, int]) -> None:
+    """Some questions that nobody has to answer, a consent that nobody has to give and one that is short and needed."""
+    known = {one.code for one in await answers.questions(event_id, everything=True)}
+    for code, kind, label, options, asked in _QUESTIONS:
+        if code not in known:
+            details = QuestionDetails(
+                code=code,
+                kind=kind,
+                label=label,
+                options=tuple(Option(name, words) for name, words in options),
+                is_personal=kind is FieldKind.FILE,
+                ticket_type_ids=frozenset(types[one] for one in asked),
+            )
+            await questions.add(actor=owner, event_id=event_id, details=details, at=at)
+    agreed = {one.code for one in await answers.consent_texts(event_id, everything=True)}
+    for wanted in (
+        ConsentDetails(
+            code="conduct", title=demo_texts.PROMISE, text=demo_texts.PROMISE_TEXT, is_required=True
+        ),
+        ConsentDetails(code="photos", title=demo_texts.PHOTOS, text=demo_texts.PHOTOS_TEXT),
+    ):
+        if wanted.code not in agreed:
+            await questions.add_consent(actor=owner, event_id=event_id, details=wanted, at=at)
+
+
+_FORUMS: Final = (
+    ("business", both("开源商业", "Open source business")),
+    ("web", both("Web 应用开发", "Web development")),
+    ("toolbox", both("开源百宝箱", "The open source toolbox")),
+    ("hardware", both("开源硬件", "Open hardware")),
+    ("youth", both("青少年开源教育", "Open source for young people")),
+)
+#: code, kind, label, options, ticket types that are asked (none: all)
+_QUESTIONS: Final[
+    Sequence[tuple[str, FieldKind, LocalizedText, Sequence[tuple[str, LocalizedText]], Sequence[str]]]
+] = (
+    (
+        "tshirt",
+        FieldKind.CHOOSE_ONE,
+        both("T 恤尺码", "T-shirt size"),
+        tuple((size, LocalizedText({"zh-Hans": size})) for size in ("S", "M", "L", "XL", "XXL")),
+        ("standard", "workshop", "student", "community"),
+    ),
+    (
+        "forums",
+        FieldKind.CHOOSE_MANY,
+        both("想听的分论坛", "Forums that you would like to hear"),
+        _FORUMS,
+        (),
+    ),
+    (
+        "dinner",
+        FieldKind.YES_NO,
+        both("参加 28 日的开源之夜晚餐", "I come to the dinner of the first evening"),
+        (),
+        ("standard", "workshop", "student", "community"),
+    ),
+    ("hope", FieldKind.LINE, both("最想在大会上听到什么？", "What do you most hope to hear?"), (), ()),
+    ("card", FieldKind.FILE, both("学生证照片", "A picture of your student card"), (), ("student",)),
+)
+
+
+async def _pages(owner: Actor, event_id: int, at: datetime) -> None:
+    """Pages of the organisers' own."""
+    known = {one.slug for one in await custom_pages.listed(event_id)}
+    for position, (slug, title, text) in enumerate(
+        (
+            ("travel", both("怎么来", "Getting there"), demo_texts.TRAVEL),
+            ("code-of-conduct", both("行为准则", "Code of conduct"), demo_texts.CONDUCT),
+            ("questions", both("常见问题", "Questions and answers"), demo_texts.QUESTIONS),
+        )
+    ):
+        if slug not in known:
+            details = PageDetails(slug=slug, title=title, text=text, is_published=True, position=position)
+            await custom_pages.add(actor=owner, event_id=event_id, details=details, at=at)
 
 
 async def _ticket_types(owner: Actor, event_id: int, at: datetime) -> Mapping[str, int]:
-    ids = {one.code: one.id for one in await queries.ticket_types(event_id)}
-    for position, (code, zh, en, note_zh, note_en, quota, is_public, is_online, _) in enumerate(_TYPES):
+    ids = dict(await demo_events.types_of(event_id))
+    make: dict[str, Any] = {"actor": owner, "event_id": event_id, "at": at}
+    seats = next((one.id for one in await tickets.shared_quotas(event_id)), None)
+    if seats is None:
+        hall = SharedQuotaDetails(name=both("主会场座位", "Seats of the main hall"), quota=1_000)
+        seats = await tickets.add_shared_quota(**make, details=hall)
+    for position, (code, zh, en, note_zh, note_en, quota, _) in enumerate(_TYPES):
         if code not in ids:
-            details = TicketTypeDetails(
-                code=code,
-                name=both(zh, en),
-                door_note=both(note_zh, note_en),
-                quota=quota,
-                is_public=is_public,
-                is_online=is_online,
-                position=position,
-            )
-            ids[code] = await event.add_ticket_type(actor=owner, event_id=event_id, details=details, at=at)
+            plain: dict[str, Any] = {
+                "code": code,
+                "name": both(zh, en),
+                "door_note": both(note_zh, note_en),
+                "quota": quota,
+                "position": position,
+                "is_public": False,
+                "shared_quota_id": seats if code in _SEATED else None,
+            }
+            details = TicketTypeDetails(**plain | dict(_TYPES_MORE[code]))
+            ids[code] = await tickets.add(**make, details=details)
+    await demo_events.access_codes(owner, event_id, ids, at)
     return ids
 
 
@@ -351,7 +460,7 @@ async def _checkpoints(
 ) -> Mapping[str, int]:
     """Twelve: gates that share one list a day, doors that count exits, booths once, meals that refuse repeats."""
     ids = {view.code: view.facts.id for view in (await checkpoints.read_world(event_id)).checkpoints.values()}
-    on_site = [types[code] for code in ("standard", "student", "speaker", "volunteer", "partner", "media")]
+    on_site = [types[code] for code, *_ in _TYPES if code != "online"]
 
     async def add(
         code: str,
@@ -433,7 +542,6 @@ async def _checkpoints(
         windows=(
             NewWindow(local(FIRST, "11:45"), local(FIRST, "13:30"), both("28 日午餐", "Lunch on the 28th")),
             NewWindow(local(SECOND, "11:45"), local(SECOND, "13:30"), both("29 日午餐", "Lunch on the 29th")),
-            NewWindow(at - timedelta(days=1), at + TRIAL, both("试用", "Trial")),
         ),
     )
     await add(
@@ -450,6 +558,34 @@ async def _checkpoints(
     return {code: ids[code] for code in order}
 
 
+async def _trial(owner: Actor, event_id: int, lunch_id: int, at: datetime) -> None:
+    """Lunch gets its third window, open now; after the copy was made, which needs none."""
+    view = (await checkpoints.read_world(event_id)).checkpoints[lunch_id]
+    facts = view.facts
+    windows = [
+        NewWindow(window.opens_at, window.closes_at, name)
+        for window, name in zip(facts.windows, view.window_names, strict=True)
+    ]
+    if len(windows) > 2:
+        return
+    await checkpoints.change(
+        actor=owner,
+        event_id=event_id,
+        checkpoint_id=lunch_id,
+        at=at,
+        name=view.name,
+        once=facts.once,
+        on_repeat=facts.on_repeat,
+        is_open=facts.is_open,
+        scans_exits=facts.scans_exits,
+        capacity=facts.capacity,
+        place_id=view.place_id,
+        session_id=view.session_id,
+        windows=[*windows, NewWindow(at - timedelta(days=1), at + TRIAL, both("试用", "Trial"))],
+        ticket_type_ids=facts.ticket_types,
+    )
+
+
 # --- people ------------------------------------------------------------------------------------------------------
 
 
@@ -459,6 +595,9 @@ async def _team(owner: Actor, event_id: int, at: datetime, doors: Mapping[str, i
         (ORGANISER, "何映雪", Role.ORGANISER, ()),
         (SCANNER, "林小满", Role.SCANNER, ()),
         (GATE_SCANNER, "Joana Costa", Role.SCANNER, ("north", "lunch")),
+        (LEAD, "谭小乐", Role.VOLUNTEER_LEAD, ()),
+        (PARTNER_DESK, "余青禾", Role.PARTNER_DESK, ()),
+        (VIEWER, "Mei Kim", Role.VIEWER, ()),
     ):
         account_id = await accounts.create_account(email=email, name=name, is_admin=False, at=at)
         for scope in scopes or ("",):
@@ -478,14 +617,27 @@ async def _team(owner: Actor, event_id: int, at: datetime, doors: Mapping[str, i
 
 def _state(number: int, code: str) -> RegistrationState:
     """Most are confirmed; some of the public ticket types are not."""
+    if code == "student" and number % 13 == 0:
+        return RegistrationState.DECLINED if number % 2 else RegistrationState.PENDING
     if code in ("standard", "student"):
         if number % 23 == 0:
             return RegistrationState.CANCELLED
-        if number % 41 == 0:
-            return RegistrationState.PENDING
         if number % 67 == 0:
             return RegistrationState.WAITLISTED
+        if number % 149 == 0:
+            return RegistrationState.OFFERED
     return RegistrationState.CONFIRMED
+
+
+def _source(number: int, code: str) -> RegistrationSource:
+    """Most came by the form, every tenth by another shop's list, some at the door; speakers and helpers by the team."""
+    if number % 10 == 0:
+        return RegistrationSource.IMPORT
+    if code == "standard" and number % 29 == 0:
+        return RegistrationSource.WALK_IN
+    return (
+        RegistrationSource.FORM if _TYPES_MORE[code].get("is_public", False) else RegistrationSource.ORGANISER
+    )
 
 
 async def _people(owner: Actor, event_id: int, at: datetime, types: Mapping[str, int]) -> int:
@@ -493,41 +645,74 @@ async def _people(owner: Actor, event_id: int, at: datetime, types: Mapping[str,
     codes = [code for code, *_, count in _TYPES for _ in range(count)]
     # A stride without a common factor visits each once: mixed, and the same each time.
     mixed = [codes[index * 509 % len(codes)] for index in range(len(codes))]
-    first = local(FIRST, "08:00") - timedelta(weeks=8)
+    first, doors = local(FIRST, "08:00") - timedelta(weeks=8), local(FIRST, "08:20")
     step = timedelta(weeks=8) / len(codes)
-    rows = []
+    asked = {one.code: one.id for one in await answers.questions(event_id)}
+    rows: dict[RegistrationSource, list[RowPlan]] = {}
     for number, (code, person) in enumerate(zip(mixed, invented(len(codes)), strict=True), start=1):
-        rows.append(
-            RowPlan(
-                line=number,
-                action=Action.CREATE,
-                values=Values(
-                    name=person.name,
-                    badge_name=person.badge_name,
-                    english_name=person.english_name,
-                    email=person.email,
-                    phone=person.phone,
-                    organisation=person.organisation,
-                    position=person.position,
-                    locale=person.locale,
-                    ticket_type_id=types[code],
-                    external_id=f"DEMO-{number:04}",
-                    # Some came through another shop, whose codes scanners take as well.
-                    external_code=f"BG{20230000 + number}" if number % 10 == 0 else None,
-                    state=_state(number, code),
-                    registered_at=first + step * number,
-                ),
-            )
+        source = _source(number, code)
+        came_in = source is RegistrationSource.WALK_IN
+        row = RowPlan(
+            line=number,
+            action=Action.CREATE,
+            values=Values(
+                name=person.name,
+                badge_name=person.badge_name,
+                english_name=person.english_name,
+                email=person.email,
+                phone=person.phone,
+                organisation=person.organisation,
+                position=person.position,
+                locale=person.locale,
+                ticket_type_id=types[code],
+                external_id=f"DEMO-{number:04}",
+                # Some came through another shop, whose codes scanners take as well.
+                external_code=f"BG{20230000 + number}" if number % 10 == 0 else None,
+                state=RegistrationState.CONFIRMED if came_in else _state(number, code),
+                registered_at=doors + timedelta(minutes=number % 90) if came_in else first + step * number,
+                answers=_answers(number, code, asked) if source is RegistrationSource.FORM else None,
+            ),
         )
-    applied = await registrations.apply_rows(
-        event_id=event_id,
-        rows=rows,
-        source=RegistrationSource.DEMO,
-        at=at,
-        actor=owner,
-        request_id=uuid5(NAMESPACE_URL, f"{SLUG}/people/{event_id}"),
-    )
-    return applied.created
+        rows.setdefault(source, []).append(row)
+    made = 0
+    for source, part in sorted(rows.items()):
+        applied = await registrations.apply_rows(
+            event_id=event_id,
+            rows=part,
+            source=source,
+            at=at,
+            actor=owner,
+            request_id=demo_events.request_id(SLUG, event_id, source),
+        )
+        made += applied.created
+    return made
+
+
+def _answers(number: int, code: str, asked: Mapping[str, int]) -> tuple[tuple[int, Any], ...]:
+    """What most of those who came by the form said; some left a question out."""
+    said: list[tuple[int, Any]] = []
+    if code in _SEATED and number % 7:
+        said.append((asked["tshirt"], ("M", "L", "L", "XL", "S", "M", "XXL")[number * 5 % 7]))
+        said.append((asked["dinner"], number % 3 != 0))
+    if number % 4:
+        picks = [_FORUMS[number % 5][0], _FORUMS[number * 3 % 5][0]]
+        said.append((asked["forums"], sorted(set(picks))))
+    return tuple(said)
+
+
+async def _badges(owner: Actor, event_id: int, at: datetime) -> None:
+    """Numbers in pinyin order, a hundred badges a box, and a station to print those of the door."""
+    plan = Plan(boxes=Boxes.LETTERS, per_box=100)
+    await badges.assign(actor=owner, event_id=event_id, plan=plan, at=at)
+    if not await printing.stations(event_id):
+        await printing.save(
+            actor=owner,
+            event_id=event_id,
+            station_id=None,
+            name="胸牌 1 号台 Badge desk 1",
+            layout=printing.Layout(paper=Paper.A6),
+            at=at,
+        )
 
 
 async def _codes_to_try(event_id: int) -> Sequence[tuple[str, str]]:
@@ -539,7 +724,7 @@ async def _codes_to_try(event_id: int) -> Sequence[tuple[str, str]]:
         "an online ticket": ("online", RegistrationState.CONFIRMED),
     }
     types = {one.id: one.code for one in await queries.ticket_types(event_id)}
-    rows = await queries.export_rows(event_id, limit=100)
+    rows = await queries.export_rows(event_id, limit=2_000)
     chosen = {}
     for words, (code, state) in wanted.items():
         found = next(
@@ -551,75 +736,43 @@ async def _codes_to_try(event_id: int) -> Sequence[tuple[str, str]]:
     return [(words, views[number].short_code) for number, words in chosen.items() if number in views]
 
 
-# --- a second, small event ---------------------------------------------------------------------------------------
-
-
-async def _meetup(owner: Actor, at: datetime) -> None:
-    """A meet-up in draft, three weeks from now: so that lists are not lonely, and a draft can be seen and published."""
-    if await queries.find_event(MEETUP) is not None:
-        return
-    day = at.date() + timedelta(weeks=3)
-    event_id = await event.create(
-        actor=owner,
-        facts=Details(
-            slug=MEETUP,
-            name=both("成都开源之夜（小聚）", "Chengdu open-source evening"),
-            tagline=both("三场分享，一壶茶", "Three talks and a pot of tea"),
-            text=both(
-                "示例数据：一场 40 人的小聚，还是草稿。", "Sample data: a meet-up for forty, still a draft."
-            ),
-            city=both("成都", "Chengdu"),
-            starts_on=day,
-            ends_on=day,
-            time_zone=ZONE,
-            theme_colour="#7a3e9d",
-            is_sample=True,
-        ),
-        at=at,
-    )
-    await venue.add_place(
-        event_id=event_id,
-        code="teahouse",
-        kind=PlaceKind.VENUE,
-        name=both("茶馆", "Tea house"),
-        capacity=40,
-        actor=owner,
-        at=at,
-    )
-    await event.add_ticket_type(
-        actor=owner,
-        event_id=event_id,
-        details=TicketTypeDetails(code="guest", name=both("参会者", "Guest"), quota=40),
-        at=at,
-    )
-
-
 # --- where to look -----------------------------------------------------------------------------------------------
 
 
 def print_where_to_look(settings: Settings) -> str:
     """What ``make run`` prints: addresses, and how to sign in as each role."""
-    site, conference = settings.base_url, f"{settings.base_url}/e/{SLUG}"
+    site = settings.base_url
+    conference, upcoming = f"{site}/e/{SLUG}", f"{site}/e/{demo_events.NEXT}"
     how = (
-        f"Sign in with one of these addresses; the code is at {site}/dev/codes and in this log."
+        f"Sign in with one of these addresses and open the page; the code is at {site}/dev/codes and in this log."
         if settings.development
-        else "Sign in with one of these addresses (with HUIWU_DEVELOPMENT=1 the codes are shown)."
+        else "Sign in with one of these addresses and open the page (with HUIWU_DEVELOPMENT=1 the codes are shown)."
     )
     lines = [
         "",
-        "Huiwu 会务 is ready, with a sample conference.",
+        "Huiwu 会务 is ready, with sample events.",
         "",
-        f"  conference    {conference}            register: {conference}/register",
-        f"  live board    {conference}/live",
-        f"  scanner       {conference}/scan",
-        f"  organisers    {conference}/desk",
+        f"  all events    {site}/",
         f"  sign in       {site}/sign-in",
         "",
+        "COSCon'23, to scan and to look around as an organiser:",
+        f"  its page      {conference}",
+        f"  scanner       {conference}/scan",
+        f"  live board    {conference}/live",
+        f"  organisers    {conference}/desk",
+        "",
+        "The next edition, to register, wait, be approved, hand on:",
+        f"  register      {upcoming}/register            several people: {upcoming}/register/group",
+        f"  organisers    {upcoming}/desk",
+    ]
+    if _Last.report.partner_link:
+        lines.append(f"  a partner     {_Last.report.partner_link}")
+    lines += [
+        "",
+        f"A meet-up with a list to tick off: {site}/e/{demo_events.MEETUP}/desk/arrivals",
+        "",
         how,
-        f"  {OWNER:24} everything, roles included",
-        f"  {ORGANISER:24} everything but roles",
-        f"  {SCANNER:24} scans at every checkpoint",
-        f"  {GATE_SCANNER:24} scans at the north gate and at lunch only",
+        *(f"  {email:24} {site + path:{len(site) + 32}} {words}" for email, path, words in _WHO),
         "",
     ]
     if _Last.report.try_codes:
@@ -627,3 +780,17 @@ def print_where_to_look(settings: Settings) -> str:
         lines += [f"  {code[:4]} {code[4:]}   {words}" for words, code in _Last.report.try_codes]
         lines.append("")
     return "\n".join(lines)
+
+
+#: Who, what to open first, what they may.
+_WHO: Final = (
+    (OWNER, f"/e/{SLUG}/desk", "everything: roles, identity documents, new events"),
+    (ORGANISER, f"/e/{demo_events.NEXT}/desk/approvals", "everything but roles"),
+    (SCANNER, f"/e/{SLUG}/scan", "scans everywhere, registers people at the door"),
+    (GATE_SCANNER, f"/e/{SLUG}/scan", "scans at the north gate and at lunch only"),
+    (LEAD, f"/e/{SLUG}/walk-in", "leads volunteers: the door, and the live board"),
+    (PARTNER_DESK, f"/e/{demo_events.NEXT}/desk/partners", "partners' and teachers' links"),
+    (VIEWER, f"/e/{demo_events.NEXT}/desk/statistics", "the live board and numbers, no names"),
+    (demo_events.VISITOR, f"/e/{demo_events.NEXT}/me", "comes: change, hand on or cancel it"),
+    (demo_events.WAITING, f"/e/{demo_events.NEXT}/me", "has been offered a place from the waiting list"),
+)

@@ -31,8 +31,12 @@ from typing import Any, Final
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Route, async_playwright
 
-from scripts import demo
+import main as front_door
+from events import groups, partner_links, registrations, transfers
+from kernel.settings import Settings
+from scripts import demo, demo_events
 from tests import services
+from web import i18n, render
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 ALL: Final = ROOT / "test-results" / "screenshots"
@@ -53,9 +57,15 @@ PATIENCE_MS: Final = 15_000
 AT_ONCE: Final = 4
 
 EVENT: Final = f"/e/{demo.SLUG}"
-EMPTY: Final = f"/e/{demo.MEETUP}"
+NEXT: Final = f"/e/{demo_events.NEXT}"
+MEETUP: Final = f"/e/{demo_events.MEETUP}"
+CITIES: Final = f"/e/{demo_events.CITIES}"
+EMPTY: Final = f"/e/{demo_events.DRAFT}"
 
 OWNER, ORGANISER, SCANNER, GATE = demo.OWNER, demo.ORGANISER, demo.SCANNER, demo.GATE_SCANNER
+LEAD, PARTNER_DESK, VIEWER = demo.LEAD, demo.PARTNER_DESK, demo.VIEWER
+#: Two who come to the next edition: one has a place, one was offered one.
+VISITOR, WAITING = demo_events.VISITOR, demo_events.WAITING
 ADMIN: Final = "admin@example.org"
 HOLDER: Final = "holder"
 NOBODY: Final = ""
@@ -82,13 +92,42 @@ SHOTS: Final[Sequence[Shot]] = (
     # first, while the latest scans are a morning's and not those of the pictures below
     Shot("board", f"{EVENT}/live", ORGANISER, widths=(PHONE, DESKTOP, WALL), is_screen=True),
     Shot("board-whole", f"{EVENT}/live", ORGANISER),
+    Shot("tend", f"{EVENT}/desk/rooms", ORGANISER),
+    Shot("tend-room", EVENT + "/desk/rooms/{hall}", SCANNER),
     Shot("rooms", f"{EVENT}/rooms", widths=(PHONE, DESKTOP, WALL)),
     # for everybody
     Shot("home", "/"),
+    Shot("home-none", "/?q=nothing-has-this-name"),
+    Shot("home-city", "/?city=成都"),
     Shot("event", EVENT),
-    Shot("register", f"{EVENT}/register"),
-    Shot("register-refused", f"{EVENT}/register", act="submit_nothing", status=422),
+    Shot("event-next", NEXT),
+    Shot("event-sites", CITIES),
+    Shot("event-meetup", MEETUP),
+    Shot("event-page", f"{EVENT}/p/code-of-conduct"),
+    Shot("event-privacy", f"{EVENT}/privacy"),
+    Shot("series", f"/series/{demo_events.SERIES}"),
+    Shot("register-over", f"{EVENT}/register"),
+    Shot("register", f"{NEXT}/register"),
+    Shot("register-refused", f"{NEXT}/register", act="submit_nothing", status=422),
+    Shot("register-student", f"{NEXT}/register", act="choose_student"),
+    Shot("register-pending", f"{NEXT}/register", act="apply_as_student"),
+    Shot("register-code", f"{NEXT}/register", act="show_code"),
+    Shot("register-waiting", f"{NEXT}/register", act="wait_in_line"),
+    Shot("register-group", f"{NEXT}/register/group"),
+    Shot("group", NEXT + "/group?key={group_key}"),
+    Shot("partner", NEXT + "/partner?key={partner_key}"),
+    Shot("partner-preview", NEXT + "/partner?key={partner_key}", act="paste_people"),
+    Shot("transfer-taker", NEXT + "/transfer?key={taker_key}"),
+    Shot("transfer-giver", NEXT + "/transfer?key={giver_key}"),
+    Shot("transfer-dead", f"{NEXT}/transfer?key=1-nonsense", status=404),
+    Shot("unsubscribe-dead", "/unsubscribe?key=1-nonsense", status=404),
+    Shot("group-link-dead", f"{EVENT}/group?key=1-nonsense", status=404),
     Shot("programme", f"{EVENT}/agenda"),
+    Shot("call", f"{NEXT}/cfp"),
+    Shot("call-form", f"{NEXT}/cfp/new"),
+    Shot("desk-call", f"{NEXT}/desk/cfp", ORGANISER),
+    Shot("desk-call-forums", f"{NEXT}/desk/cfp/forums", ORGANISER),
+    Shot("desk-proposals", f"{NEXT}/desk/proposals", ORGANISER),
     Shot("sign-in", "/sign-in"),
     Shot("sign-in-code", "/sign-in", act="ask_for_code"),
     Shot("codes", "/dev/codes"),
@@ -99,7 +138,20 @@ SHOTS: Final[Sequence[Shot]] = (
     Shot("holder", f"{EVENT}/me", HOLDER),
     Shot("holder-none", f"{EVENT}/me"),
     Shot("holder-print", EVENT + "/me/{registration}/print", HOLDER),
+    Shot("me", f"{NEXT}/me", VISITOR),
+    Shot("me-change", NEXT + "/me/{visitor}/change", VISITOR),
+    Shot("me-change-refused", NEXT + "/me/{visitor}/change", VISITOR, act="clear_name", status=422),
+    Shot("me-cancel", NEXT + "/me/{visitor}/cancel", VISITOR),
+    Shot("me-transfer", NEXT + "/me/{visitor}/transfer", VISITOR),
+    Shot("me-data", NEXT + "/me/{visitor}/data", VISITOR),
+    Shot("me-erasure", NEXT + "/me/{visitor}/erasure", VISITOR),
+    Shot("me-offered", f"{NEXT}/me", WAITING),
     Shot("account", "/account", HOLDER),
+    Shot("account-data", "/account/data", HOLDER),
+    Shot("account-erasure", "/account/erasure", HOLDER),
+    Shot("account-organiser", "/account", ORGANISER),
+    Shot("new-token", "/account/tokens/new", ORGANISER),
+    Shot("sign-in-link-over", "/sign-in/link", status=410),
     # the volunteer
     Shot("scanner", f"{EVENT}/scan", SCANNER, is_screen=True),
     Shot("scanner-choose", f"{EVENT}/scan", GATE, act="choose", is_screen=True),
@@ -110,6 +162,10 @@ SHOTS: Final[Sequence[Shot]] = (
     Shot("scanner-search", EVENT + "/scan?at={north}", SCANNER, act="search", is_screen=True),
     Shot("scanner-type", EVENT + "/scan?at={north}", SCANNER, act="type", is_screen=True),
     Shot("scanner-recent", EVENT + "/scan?at={north}", SCANNER, act="recent", is_screen=True),
+    Shot("volunteer-home", EVENT, SCANNER),
+    Shot("walk-in", f"{EVENT}/walk-in", LEAD),
+    Shot("walk-in-done", f"{EVENT}/walk-in", LEAD, act="walk_in"),
+    Shot("claim-dead", f"{EVENT}/claim?key=1-2-nonsense", status=404),
     Shot("staff-card", "/p?token={token}", SCANNER),
     Shot("staff-card-scanned", "/p?token={token}", GATE, act="press_scan"),
     # the organisers
@@ -118,6 +174,21 @@ SHOTS: Final[Sequence[Shot]] = (
     Shot("registrations-search", f"{EVENT}/desk/registrations?q=某某大学", ORGANISER),
     Shot("registrations-none", f"{EVENT}/desk/registrations?q=nobody-has-this-name", ORGANISER),
     Shot("registration", EVENT + "/desk/registrations/{registration}", ORGANISER),
+    Shot("statistics", f"{NEXT}/desk/statistics", VIEWER),
+    Shot("statistics-past", f"{EVENT}/desk/statistics", ORGANISER),
+    Shot("statistics-sites", f"{CITIES}/desk/statistics", ORGANISER),
+    Shot("registrations-next", f"{NEXT}/desk/registrations", ORGANISER),
+    Shot("merge", f"{NEXT}/desk/merge", ORGANISER),
+    Shot("merge-two", NEXT + "/desk/merge/{twin}/{other_twin}", ORGANISER),
+    Shot("transfers", f"{NEXT}/desk/transfers", ORGANISER),
+    Shot("registration-offered", NEXT + "/desk/registrations/{offered}", ORGANISER),
+    Shot("erasure", EVENT + "/desk/registrations/{registration}/erasure", OWNER),
+    Shot("reminder", f"{NEXT}/desk/reminders/7", ORGANISER),
+    Shot("letter", NEXT + "/desk/outbox/{letter}", ORGANISER),
+    Shot("partners", f"{NEXT}/desk/partners", PARTNER_DESK),
+    Shot("partner-new", f"{NEXT}/desk/partners/new", ORGANISER),
+    Shot("partner-change", NEXT + "/desk/partners/{partner}/change", PARTNER_DESK),
+    Shot("partner-link-dead", f"{EVENT}/partner?key=1-nonsense", status=404),
     Shot("registration-cancelled", EVENT + "/desk/registrations/{cancelled_registration}", ORGANISER),
     Shot("registration-change", EVENT + "/desk/registrations/{registration}/change", ORGANISER),
     Shot("registration-new", f"{EVENT}/desk/registrations/new", ORGANISER),
@@ -125,6 +196,19 @@ SHOTS: Final[Sequence[Shot]] = (
     Shot("import-preview", f"{EVENT}/desk/imports", ORGANISER, act="import_with_errors"),
     Shot("ticket-types", f"{EVENT}/desk/ticket-types", ORGANISER),
     Shot("ticket-type", EVENT + "/desk/ticket-types/{ticket_type}", ORGANISER),
+    Shot("ticket-type-new", f"{EVENT}/desk/ticket-types/new", ORGANISER),
+    Shot("shared-quota", EVENT + "/desk/shared-quotas/{shared_quota}", ORGANISER),
+    Shot("shared-quota-new", f"{EVENT}/desk/shared-quotas/new", ORGANISER),
+    Shot("access-code-new", f"{NEXT}/desk/access-codes/new", ORGANISER),
+    Shot("shared-quotas", f"{EVENT}/desk/shared-quotas", ORGANISER),
+    Shot("access-codes", f"{NEXT}/desk/access-codes", ORGANISER),
+    Shot("access-codes-many", f"{NEXT}/desk/access-codes/many", ORGANISER),
+    Shot("approvals", f"{NEXT}/desk/approvals", ORGANISER),
+    Shot("waiting-list", f"{NEXT}/desk/waiting-list", ORGANISER),
+    Shot("form", f"{EVENT}/desk/form", ORGANISER),
+    Shot("question-new", f"{EVENT}/desk/form/questions/new", ORGANISER),
+    Shot("consent-new", f"{EVENT}/desk/form/consents/new", ORGANISER),
+    Shot("answers", EVENT + "/desk/registrations/{registration}/answers", ORGANISER),
     Shot("places", f"{EVENT}/desk/places", ORGANISER),
     Shot("place-new", f"{EVENT}/desk/places/new", ORGANISER),
     Shot("programme-import", f"{EVENT}/desk/agenda/import", ORGANISER),
@@ -132,15 +216,30 @@ SHOTS: Final[Sequence[Shot]] = (
     Shot("checkpoint", EVENT + "/desk/checkpoints/{lunch}", ORGANISER),
     Shot("checkpoint-new", f"{EVENT}/desk/checkpoints/new", ORGANISER),
     Shot("team", f"{EVENT}/desk/team", OWNER),
+    Shot("ownership", f"{EVENT}/desk/ownership", OWNER),
+    Shot("invitation-none", "/invitation", OWNER),
     Shot("settings", f"{EVENT}/desk/settings", ORGANISER),
-    Shot("registered", f"{EVENT}/register", act="register"),
-    Shot("outbox", f"{EVENT}/desk/outbox", ORGANISER),
+    Shot("modules", f"{EVENT}/desk/modules", ORGANISER),
+    Shot("series-desk", f"{EVENT}/desk/series", ORGANISER),
+    Shot("copy", f"{EVENT}/desk/copy", ORGANISER),
+    Shot("sites", f"{CITIES}/desk/sites", ORGANISER),
+    Shot("site-new", f"{CITIES}/desk/sites/new", ORGANISER),
+    Shot("desk-sites", f"{CITIES}/desk", ORGANISER),
+    Shot("desk-next", f"{NEXT}/desk", ORGANISER),
+    Shot("desk-meetup", f"{MEETUP}/desk", ORGANISER),
+    Shot("team-next", f"{NEXT}/desk/team", OWNER),
+    Shot("pages", f"{EVENT}/desk/pages", ORGANISER),
+    Shot("page-new", f"{EVENT}/desk/pages/new", ORGANISER),
+    Shot("arrivals", f"{MEETUP}/desk/arrivals", ORGANISER),
+    Shot("registered", f"{NEXT}/register", act="register"),
+    Shot("outbox", f"{NEXT}/desk/outbox", ORGANISER),
     Shot("export", f"{EVENT}/desk/export", ORGANISER),
     Shot("journal", f"{EVENT}/desk/journal", ORGANISER),
     # whoever runs the installation
     Shot("admin-home", "/", ADMIN),
     Shot("admin-outbox", "/outbox", ADMIN),
     Shot("event-new", "/events/new", ADMIN),
+    Shot("meetup-new", "/events/new/meetup", ADMIN),
     Shot("gallery", "/dev/gallery"),
     # nothing in it
     Shot("empty-event", EMPTY, OWNER),
@@ -160,10 +259,11 @@ SHOTS: Final[Sequence[Shot]] = (
 
 #: For the README: name, language, width.
 FOR_README: Final = (
+    ("event-next", "zh", PHONE),
     ("holder", "zh", PHONE),
     ("scanner-go", "zh", PHONE),
     ("board", "zh", DESKTOP),
-    ("registrations", "en", DESKTOP),
+    ("statistics", "en", DESKTOP),
 )
 
 
@@ -270,6 +370,7 @@ def _wait_for(server: subprocess.Popen[bytes], site: str, log: Path) -> None:
 
 def furnish(place: House) -> None:
     """Sign-ins for everybody, a morning of scans, and the names that addresses need."""
+    _wire(place)
     passports = place.rows(
         "SELECT p.id, p.token, p.short_code, p.status, p.registration_id, p.ticket_type_id, t.code AS type, g.email, p.badge_name "
         "FROM passport p JOIN ticket_type t ON t.id = p.ticket_type_id JOIN registration g ON g.id = p.registration_id "
@@ -281,9 +382,8 @@ def furnish(place: House) -> None:
     holder = next(row for row in valid if row["type"] == "speaker" and row["email"])
     cancelled = next(row for row in passports if row["status"] == "cancelled")
     place.command("create-admin", ADMIN)
-    for who, email in {one: one for one in (OWNER, ORGANISER, SCANNER, GATE, ADMIN)}.items() | {
-        (HOLDER, holder["email"])
-    }:
+    signed_in = (OWNER, ORGANISER, SCANNER, GATE, LEAD, PARTNER_DESK, VIEWER, VISITOR, WAITING, ADMIN)
+    for who, email in {one: one for one in signed_in}.items() | {(HOLDER, holder["email"])}:
         place.tokens[who] = place.command("sign-in-token", email)
     doors = {
         row["code"]: row["id"]
@@ -303,7 +403,12 @@ def furnish(place: House) -> None:
         "wrong_code": standard[0]["short_code"],
         "again_code": standard[1]["short_code"],
         "search": holder["badge_name"][:2],
-        "key": secret_key_of(place, holder["registration_id"]),
+        "hall": place.rows(
+            "SELECT p.id FROM place p JOIN event e ON e.id = p.event_id WHERE e.slug = ? AND p.code = 'main'",
+            demo.SLUG,
+        )[0][0],
+        "key": registrations.secret_of(holder["registration_id"], 0),
+        **_names_of_next(place),
     }
     place.fresh = iter(
         [row["short_code"] for row in reversed(on_site) if row["type"] == "speaker" and row is not holder]
@@ -311,12 +416,39 @@ def furnish(place: House) -> None:
     a_morning(place, [row["short_code"] for row in on_site if row["type"] != "speaker"], doors)
 
 
-def secret_key_of(place: House, registration_id: int) -> str:
-    """The key in the link that a letter carries."""
-    from events import registrations
+def _wire(place: House) -> None:
+    """This process derives the same secrets as the server, for the links that letters carry."""
+    front_door.create_app(Settings.from_env(place.environment), workers=False)
 
-    registrations.configure(key=(place.folder / "secret.key").read_text().strip().encode())
-    return registrations.secret_of(registration_id, 0)
+
+def _names_of_next(place: House) -> dict[str, Any]:
+    """What the addresses of the next edition's pages need."""
+
+    def one(sql: str, *values: object) -> Any:
+        return place.rows(sql, *values)[0][0]
+
+    event_id = one("SELECT id FROM event WHERE slug = ?", demo_events.NEXT)
+    person = "SELECT id FROM registration WHERE event_id = ? AND email = ?"
+    group = "SELECT id FROM registration_group WHERE event_id = ? AND kind = ? ORDER BY id"
+    partner, transfer = one(group, event_id, "partner"), one("SELECT id FROM transfer")
+    twins = place.rows(
+        "SELECT id FROM registration WHERE event_id = ? AND name = '孟星河' ORDER BY id", event_id
+    )
+    return {
+        "visitor": one(person, event_id, VISITOR),
+        "offered": one(person, event_id, WAITING),
+        "group_key": groups.secret_of(one(group, event_id, "group"), 0),
+        "partner": partner,
+        "partner_key": partner_links.secret_of(partner, 0),
+        "taker_key": transfers.secret_of(transfer, transfers.Side.TAKER),
+        "giver_key": transfers.secret_of(transfer, transfers.Side.GIVER),
+        "twin": twins[0][0],
+        "other_twin": twins[1][0],
+        "letter": one("SELECT max(id) FROM letter WHERE event_id = ?", event_id),
+        "shared_quota": one(
+            "SELECT q.id FROM shared_quota q JOIN event e ON e.id = q.event_id WHERE e.slug = ?", demo.SLUG
+        ),
+    }
 
 
 def a_morning(place: House, people: Sequence[str], doors: dict[str, int]) -> None:
@@ -388,11 +520,56 @@ async def ask_for_code(page: Page, place: House) -> None:
         await page.locator("main form button[type=submit]").first.click()
 
 
-async def register(page: Page, place: House) -> None:
-    await page.locator("main input[type=radio]").first.check()
+async def _fill_in(page: Page, nth: int) -> None:
+    await page.locator("main input[name=ticket_type]").nth(nth).check()
     await page.locator("main input[name=name]").fill("欧阳映川")
-    await page.locator("main input[name=email]").fill("ouyang@example.org")
+    await page.locator("main input[name=email]").fill(f"ouyang-{uuid.uuid4().hex[:6]}@example.org")
     await page.locator("main input[name=organisation]").fill("某某大学")
+    for needed in await page.locator("main input[type=checkbox][required]").all():
+        await needed.check()
+    async with page.expect_navigation():
+        await page.locator("main form button[type=submit]").last.click()
+
+
+async def register(page: Page, place: House) -> None:
+    await _fill_in(page, 0)
+
+
+async def wait_in_line(page: Page, place: House) -> None:
+    await _fill_in(page, 1)
+
+
+async def choose_student(page: Page, place: House) -> None:
+    """Shows what only students are asked."""
+    await page.locator("main input[name=ticket_type]").nth(2).check()
+
+
+async def apply_as_student(page: Page, place: House) -> None:
+    await _fill_in(page, 2)
+
+
+async def show_code(page: Page, place: House) -> None:
+    await page.locator("main details:has(input[name=access_code]) summary").click()
+    await page.locator("main input[name=access_code]").fill("datawhale")
+    async with page.expect_navigation():
+        await page.locator("main button[name=apply_code]").click()
+
+
+async def paste_people(page: Page, place: House) -> None:
+    people = "姓名\t邮箱\t单位\n章小鱼\tzhang@example.org\t某某大学\n没有邮箱\t不是邮箱\t某某大学\nAda Kim\tada@example.org\t"
+    await page.locator("main textarea").first.fill(people)
+    async with page.expect_navigation():
+        await page.locator("main form button[type=submit]").first.click()
+
+
+async def clear_name(page: Page, place: House) -> None:
+    await page.locator("main input[name=name]").fill("")
+    async with page.expect_navigation():
+        await page.locator("main form button[type=submit]").last.click()
+
+
+async def walk_in(page: Page, place: House) -> None:
+    await page.locator("main input[name=name]").fill("欧阳映川")
     async with page.expect_navigation():
         await page.locator("main form button[type=submit]").last.click()
 
@@ -469,6 +646,13 @@ ACTS: Final[dict[str, Act]] = {
         submit_nothing,
         ask_for_code,
         register,
+        wait_in_line,
+        choose_student,
+        apply_as_student,
+        show_code,
+        paste_people,
+        clear_name,
+        walk_in,
         press_scan,
         recent,
         choose,
@@ -643,13 +827,6 @@ async def photograph(place: House, wanted: Sequence[Shot]) -> tuple[int, list[st
 
 def error_pages(place: House) -> dict[str, str]:
     """The page for what nobody expected, as the server would render it."""
-    from dataclasses import replace
-
-    import main as front_door
-    from kernel.settings import Settings
-    from web import i18n, render
-
-    front_door.create_app(replace(Settings.from_env(place.environment)), workers=False)
     pages = {}
     for language, locale in LOCALES.items():
         token = i18n.use_locale(locale)

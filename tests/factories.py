@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from agenda.models import Session
-from checkin import checkpoints
+from checkin import checkpoints, devices, snapshot
 from checkin.models import (
     CheckinList,
     Checkpoint,
@@ -17,14 +17,24 @@ from checkin.models import (
     PassportCode,
 )
 from events import access
-from events.models import Event, Place, Registration, RoleGrant, TicketType
+from events.models import (
+    AccessCode,
+    AccessCodeTicketType,
+    Event,
+    Place,
+    Registration,
+    RoleGrant,
+    SharedQuota,
+    TicketType,
+)
 from events.rules import Permission
 from kernel import codes
 from kernel.actor import Actor, ActorKind
-from kernel.db import unit_of_work
+from kernel.db import after_commit, unit_of_work
 from kernel.live import hub
-from people import accounts
+from people import accounts, limits
 from people.models import Account
+from web import shared_pages
 
 NOW = datetime(2023, 10, 28, 1, 30, tzinfo=UTC)  # 09:30 in Chengdu, first day
 _count = itertools.count(1)
@@ -33,9 +43,19 @@ _count = itertools.count(1)
 def forget() -> None:
     """Empties every cache that outlives a test; packages with one add their line here."""
     accounts.forget()
+    limits.forget()
     access.forget()
     checkpoints.forget()
+    snapshot.forget()
+    devices.forget()
+    shared_pages.forget()
     hub.reopen()
+
+
+def just_begun(now: datetime) -> datetime:
+    """Five minutes ago, but today by the clock of ``make_event``: what began yesterday is on yesterday's programme."""
+    turn = now.replace(hour=20, minute=0, second=0, microsecond=0)  # four in the morning in Chengdu
+    return max(now - timedelta(minutes=5), turn if turn <= now else turn - timedelta(days=1))
 
 
 async def make_account(email: str = "", *, is_admin: bool = False, **more: Any) -> Account:
@@ -56,6 +76,7 @@ async def make_event(slug: str = "", **more: Any) -> Event:
         "created_at": NOW,
     }
     async with unit_of_work():
+        after_commit(shared_pages.drop_all)
         return await Event.create(**(values | more))
 
 
@@ -80,7 +101,26 @@ async def make_ticket_type(event: Event, code: str = "", **more: Any) -> TicketT
         "name": {"zh-Hans": "普通票", "en": "Attendee"},
     }
     async with unit_of_work():
+        after_commit(shared_pages.drop_all)
         return await TicketType.create(event_id=event.id, **(values | more))
+
+
+async def make_shared_quota(event: Event, quota: int, **more: Any) -> SharedQuota:
+    async with unit_of_work():
+        return await SharedQuota.create(
+            event_id=event.id, quota=quota, **({"name": {"zh-Hans": "主会场座位", "en": "Seats"}} | more)
+        )
+
+
+async def make_access_code(event: Event, *types: TicketType, code: str = "", **more: Any) -> AccessCode:
+    """A code that opens these ticket types."""
+    async with unit_of_work():
+        row = await AccessCode.create(
+            event_id=event.id, code=code or f"CODE{next(_count)}", **({"created_at": NOW} | more)
+        )
+        for ticket_type in types:
+            await AccessCodeTicketType.create(access_code_id=row.id, ticket_type_id=ticket_type.id)
+        return row
 
 
 async def make_registration(event: Event, ticket_type: TicketType, **more: Any) -> Registration:

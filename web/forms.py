@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
+from uuid import UUID, uuid4
 
-import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -54,19 +55,6 @@ def problems_of(error: ValidationError) -> dict[str, Problem]:
     return found
 
 
-async def json_body(request: Request, model: type[FormT]) -> FormT:
-    """The JSON body as ``model``. Raises a 400 Refusal for what is not JSON, Invalid (422) for wrong fields."""
-    raw = await request.body()
-    try:
-        orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise Refusal(Code.BAD_REQUEST) from None
-    try:
-        return model.model_validate_json(raw)
-    except ValidationError as error:
-        raise Invalid(problems_of(error)) from None
-
-
 async def form_data(request: Request, *, max_files: int = 1, max_fields: int = 200) -> FormData:
     """The posted form; raises a 400 Refusal when it can't be read."""
     try:
@@ -91,3 +79,11 @@ def read_form(data: FormData, model: type[FormT]) -> FormT:
 def typed(data: FormData) -> dict[str, str]:
     """What was typed, to show it again beside the problems: nothing is lost."""
     return {name: value for name, value in data.items() if isinstance(value, str)}
+
+
+def form_id(values: Mapping[str, Any]) -> UUID:
+    """The UUID by which two sendings of a form are one; a fresh one where it is missing or none at all."""
+    try:
+        return UUID(str(values.get("form", "")))
+    except ValueError:
+        return uuid4()

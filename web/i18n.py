@@ -10,6 +10,7 @@ import contextvars
 import io
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from kernel.text import DEFAULT_LOCALE, LOCALES
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("web", "people", "events", "agenda", "volunteers", "assets", "checkin")
 COOKIE = "huiwu_lang"
+#: The same in every catalogue, always: a date of collecting would make any two branches disagree about a line.
+_NO_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2"), ("**/templates/**.txt", "jinja2")]
 KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
 
@@ -154,7 +157,9 @@ def update() -> int:
         if not (ROOT / package).is_dir():
             continue
         path = catalogue_path(package)
-        catalogue = Catalog(locale="zh_Hans", project="Huiwu", version="", charset="utf-8", fuzzy=False)
+        catalogue = Catalog(
+            locale="zh_Hans", project="Huiwu", charset="utf-8", fuzzy=False, creation_date=_NO_DATE
+        )
         old: dict[Any, Any] = {}
         if path.exists():
             with path.open("rb") as file:

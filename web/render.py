@@ -7,16 +7,16 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import format_date, format_datetime, format_time, format_timedelta
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -41,6 +41,8 @@ class EventHeader:
     theme_url: str
     is_sample: bool = False
     time_zone: str = "UTC"
+    #: The event's own pages, for the foot of its public ones: (words, href).
+    foot: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,14 @@ class NavGroup:
 class Context:
     """Base of every page's context: plain values only, no row, no query, no clock.
 
-    ``template`` names the file; ``event`` and ``nav`` are what the page's frame shows.
+    ``template`` names the file; ``event`` and ``nav`` are what the page's frame shows. ``stays_at`` is where the
+    language switch comes back to when that is not the page's own address without its secrets: a link's page.
     """
 
     template: ClassVar[str] = ""
     event: EventHeader | None = None
     nav: Sequence[NavGroup] = field(default_factory=tuple)
+    stays_at: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +107,7 @@ WORDS: dict[str, str] = {
     "invalid": N_("Please check the marked fields."),
     "sign_in_needed": N_("Please sign in first."),
     "forbidden": N_("You may not do this here."),
+    "not_a_person": N_("This page is for people: an API token or a paired device can't open it."),
     "cross_site": N_(
         "This request came from another site, so nothing was done. Open the page here and try again."
     ),
@@ -179,8 +184,18 @@ def in_development() -> bool:
     return _Wiring.development
 
 
+def build() -> str:
+    """The fingerprint of the files for the browser: a page of another one is of another version."""
+    return _Wiring.static("").split("/")[2]
+
+
 def absolute(path: str) -> str:
     return f"{_Wiring.base_url}{path}"
+
+
+def static(path: str) -> str:
+    """The address of a file for the browser, as in templates."""
+    return _Wiring.static(path)
 
 
 def with_query(path: str, **params: Any) -> str:
@@ -233,6 +248,11 @@ def moment(value: datetime, zone: str) -> str:
     return format_datetime(value.astimezone(ZoneInfo(zone)), pattern, locale=_babel())
 
 
+def ago(value: datetime, at: datetime) -> str:
+    """How long ago, or how soon, in the reader's words: nobody has to know the server's time zone."""
+    return str(format_timedelta(value - at, add_direction=True, locale=_babel()))
+
+
 #: "js-default": no raw HTML passes, links are checked for their scheme.
 _markdown = MarkdownIt("js-default", {"linkify": False, "breaks": True}).disable("image")
 
@@ -259,8 +279,11 @@ def _here(request: Request) -> str:
     return f"{request.url.path}?{query}" if kept else request.url.path
 
 
-def render(context: Context, *, actor: Actor = ANONYMOUS, path: str = "/") -> str:
-    """The page as text; no request needed, so that a test can render every template."""
+def render(context: Context, *, actor: Actor | None = ANONYMOUS, path: str = "/") -> str:
+    """The page as text; no request needed, so that a test can render every template.
+
+    With ``actor`` None the frame says nothing about its reader: for ``web.shared_pages``.
+    """
     assert _Wiring.environment is not None
     assert context.template, type(context).__name__
     locale = i18n.current_locale()
@@ -295,12 +318,24 @@ def json_bytes(value: Any) -> bytes:
     return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
 
 
+#: What an answer in JSON says of itself besides its length; nobody keeps it.
+JSON_HEADERS: Final = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+
+
 def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    response = Response(json_bytes(value), status, media_type="application/json")
+    """``value`` as JSON; bytes are JSON already."""
+    body = value if isinstance(value, bytes) else json_bytes(value)
+    response = Response(body, status, media_type="application/json")
     response.headers["cache-control"] = "no-store"
     for name, text in (headers or {}).items():
         response.headers[name] = text
     return response
+
+
+def reader_has(request: Request, etag: str) -> bool:
+    """Whether the reader has this very version: a 304 says all. Weak comparison (RFC 9110, 13.1.2)."""
+    known = request.headers.get("if-none-match", "").split(",")
+    return etag.removeprefix("W/") in (one.strip().removeprefix("W/") for one in known)
 
 
 def see_other(target: str) -> Response:
@@ -313,9 +348,9 @@ def new_reference() -> str:
 
 
 def wants_json(request: Request) -> bool:
-    return (
-        "/api/" in request.url.path or "application/json" in request.headers.get("accept", "").split(",")[0]
-    )
+    path = request.url.path
+    is_for_machines = "/api/" in path or path.endswith(".json") or path.startswith("/live/")
+    return is_for_machines or "application/json" in request.headers.get("accept", "").split(",")[0]
 
 
 async def refusal(request: Request, error: Refusal) -> Response:
@@ -370,7 +405,3 @@ async def unexpected(request: Request, error: Exception) -> Response:
         )
     context = ErrorContext(status=500, code="unexpected", what=words_for("unexpected"), reference=reference)
     return HTMLResponse(render(context), 500, headers={"cache-control": "no-store"})
-
-
-def http_date(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")

@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Final
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from events import access, queries
+from events import access, answers, queries
 from events.access import Door
+from events.answers import Answers
 from events.desk import shared
 from events.desk.registrations import filter_params, read_filter
-from events.desk.shared import DeskPage
+from events.desk.shared import DeskPage, attachment
 from events.exporting import MAX_PICTURES, Cell, to_csv, to_xlsx
+from events.form_rules import ConsentFacts, Question, in_words
 from events.queries import Filter, RegistrationRow
-from events.rules import EventCode, EventFacts, Permission, RegistrationState, fold
+from events.rules import EventCode, EventFacts, FieldKind, PaymentState, Permission, RegistrationState, fold
 from kernel.actor import SYSTEM, Actor
 from kernel.errors import Code, Invalid, NotFound, Problem
 from kernel.text import DEFAULT_LOCALE, N_
@@ -91,13 +92,26 @@ TITLES: Final = (
     N_("External ID"),
     N_("Ticket code"),
     N_("Registered on"),
+    N_("Payment"),
+    N_("Invoice title"),
+    N_("Tax number"),
+    N_("Ticket source"),
 )
+
+#: Words that ``importing.read_payment`` reads back, in both languages.
+PAYMENT_TITLES: Final[Mapping[str, str]] = {
+    PaymentState.PAID: N_("Paid"),
+    PaymentState.UNPAID: N_("Unpaid"),
+    PaymentState.REFUNDED: N_("Refunded"),
+}
 
 #: Words that ``importing.read_state`` reads back, in both languages.
 STATE_TITLES: Final[Mapping[RegistrationState, str]] = {
     RegistrationState.CONFIRMED: N_("Confirmed"),
     RegistrationState.PENDING: N_("Pending"),
     RegistrationState.WAITLISTED: N_("Waitlisted"),
+    RegistrationState.OFFERED: N_("Place offered"),
+    RegistrationState.DECLINED: N_("Declined"),
     RegistrationState.CANCELLED: N_("Cancelled"),
 }
 
@@ -105,16 +119,33 @@ STATE_TITLES: Final[Mapping[RegistrationState, str]] = {
 class _Export:
     """One export: its titles, and its rows in steps."""
 
-    def __init__(self, event: EventFacts, wanted: Filter, locale: str) -> None:
+    def __init__(self, event: EventFacts, wanted: Filter, locale: str, *, sees_personal: bool = True) -> None:
         self.event, self.wanted, self.locale = event, wanted, locale
+        self.sees_personal = sees_personal
         self.zone = ZoneInfo(event.time_zone)
         self.types: Mapping[int, str] = {}
         self.titles: list[str] = []
+        self.questions: Sequence[Question] = ()
+        #: Every version of each consent by its code, in their order; the newest title stands above.
+        self.consents: Mapping[str, Sequence[ConsentFacts]] = {}
 
     async def open(self) -> None:
         self.types = _type_words(await queries.ticket_types(self.event.id), self.locale)
         more = [title for provider in EXPORT_COLUMNS for title in await provider(self.event.id, ())]
-        self.titles = [i18n.gettext_in(self.locale, title) for title in (*TITLES, *more)]
+        self.questions = [
+            one
+            for one in await answers.questions(self.event.id, everything=True)
+            if self.sees_personal or not one.is_personal
+        ]
+        texts: dict[str, list[ConsentFacts]] = {}
+        for text in await answers.consent_texts(self.event.id, everything=True):
+            texts.setdefault(text.code, []).append(text)
+        self.consents = texts
+        self.titles = [
+            *(i18n.gettext_in(self.locale, title) for title in (*TITLES, *more)),
+            *(one.label.in_(self.locale) for one in self.questions),
+            *(versions[-1].title.in_(self.locale) for versions in texts.values()),
+        ]
 
     async def steps(self) -> AsyncGenerator[tuple[list[int], list[list[Cell]]], None]:
         """Ids and rows, CHUNK registrations at a time."""
@@ -129,10 +160,52 @@ class _Export:
                     for provider in EXPORT_COLUMNS
                     for values in (await provider(self.event.id, ids)).values()
                 ]
+                said = await answers.of(ids) if self.questions or self.consents else {}
                 yield (
                     ids,
-                    [[*self._own(row), *(values.get(row.id, "") for values in columns)] for row in kept],
+                    [
+                        [
+                            *self._own(row),
+                            *(values.get(row.id, "") for values in columns),
+                            *self._answers(row.id, said.get(row.id)),
+                        ]
+                        for row in kept
+                    ],
                 )
+
+    def _answers(self, registration_id: int, said: Answers | None) -> list[Cell]:
+        """One cell a question, one a consent: the newest version that was answered counts, and is named."""
+        cells: list[Cell] = []
+        for question in self.questions:
+            answer = said.answers.get(question.id) if said else None
+            if answer is None:
+                cells.append("")
+            elif answer.upload_id is not None:
+                cells.append(render.absolute(file_href(self.event.slug, registration_id, question.id)))
+            elif question.kind is FieldKind.NUMBER:
+                cells.append(answer.value)
+            else:
+                cells.append(
+                    in_words(
+                        question,
+                        answer.value,
+                        locale=self.locale,
+                        yes=i18n.gettext_in(self.locale, N_("Yes")),
+                        no=i18n.gettext_in(self.locale, N_("No")),
+                    )
+                )
+        for versions in self.consents.values():
+            spoken = [one for one in versions if said and one.id in said.consents]
+            if not spoken or said is None:
+                cells.append("")
+                continue
+            given = said.consents[spoken[-1].id].is_given
+            word = i18n.gettext_in(self.locale, N_("Yes") if given else N_("No"))
+            cells.append(
+                i18n.gettext_in(self.locale, N_("%(answer)s (version %(number)s)"))
+                % {"answer": word, "number": spoken[-1].version}
+            )
+        return cells
 
     def _own(self, row: RegistrationRow) -> list[Cell]:
         contact = row.contact
@@ -150,7 +223,18 @@ class _Export:
             row.external_id or "",
             row.external_code or "",
             row.created_at.astimezone(self.zone).replace(tzinfo=None, microsecond=0),
+            i18n.gettext_in(self.locale, PAYMENT_TITLES[row.payment_state]) if row.payment_state else "",
+            row.invoice_title,
+            row.tax_number,
+            row.ticket_source,
         ]
+
+
+def file_href(slug: str, registration_id: int, question_id: int) -> str:
+    """Where somebody who sees personal data gets a file that was given as an answer."""
+    return render.url(
+        "events.desk.registration_file", slug=slug, registration_id=registration_id, question_id=question_id
+    )
 
 
 def _type_words(types: Sequence[queries.TicketTypeFacts], locale: str) -> Mapping[int, str]:
@@ -299,7 +383,7 @@ async def _show(
     slug, locale = door.event.slug, i18n.current_locale()
     found = await queries.registrations_page(door.event.id, wanted)
     types = {item.id: item.name.in_(locale) for item in await queries.ticket_types(door.event.id)}
-    export = _Export(door.event, wanted, locale)
+    export = _Export(door.event, wanted, locale, sees_personal=door.may(Permission.SEE_PERSONAL))
     await export.open()
     narrowed = []
     if wanted.text:
@@ -337,7 +421,12 @@ async def _download(request: Request, door: Door) -> Response:
     kind, at = shared.word_of(ExportKind, values.get("format")), shared.now()
     if kind is None:
         return await _show(request, door, wanted, {"format": Problem(Code.NOT_A_CHOICE)})
-    export = _Export(door.event, wanted, i18n.current_locale())
+    export = _Export(
+        door.event,
+        wanted,
+        i18n.current_locale(),
+        sees_personal=door.may(Permission.SEE_PERSONAL),
+    )
     await export.open()
     await _write(door.actor, export, kind, at)
     day = at.astimezone(ZoneInfo(door.event.time_zone)).strftime("%Y%m%d-%H%M")
@@ -346,17 +435,6 @@ async def _download(request: Request, door: Door) -> Response:
         return StreamingResponse(_csv(export), media_type="text/csv; charset=utf-8", headers=headers)
     body = await _xlsx(export, with_pictures=kind is ExportKind.XLSX_QR)
     return Response(body, media_type=_XLSX, headers=headers)
-
-
-def attachment(filename: str) -> dict[str, str]:
-    """Headers of a download that nobody keeps."""
-    plain = "".join(
-        char if char.isascii() and (char.isalnum() or char in "-_.") else "_" for char in filename
-    )
-    return {
-        "content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename)}",
-        "cache-control": "no-store",
-    }
 
 
 ROUTES: list[Entry] = [

@@ -13,8 +13,7 @@ from starlette.responses import Response
 from events import access, imports, queries
 from events.access import Door
 from events.desk import shared
-from events.desk.exports import attachment
-from events.desk.shared import DeskPage
+from events.desk.shared import DeskPage, attachment
 from events.exporting import to_csv
 from events.importing import FIELD_WORDS, Action
 from events.imports import ImportCode, ImportFacts, ImportState
@@ -443,7 +442,7 @@ def _said(one: Mapping[str, Any]) -> str:
     if not one["field"]:
         return words
     label = i18n.gettext(FIELD_WORDS[Field(one["field"])])
-    return f"{label}{i18n.gettext(N_(': '))}{words}"
+    return label + i18n.gettext(": ") + words
 
 
 # --- choices, applying, turning down -----------------------------------------------------------------------------
@@ -536,7 +535,7 @@ async def _turn_down(request: Request, door: Door) -> Response:
         await imports.turn_down(actor=door.actor, event_id=door.event.id, import_id=facts.id, at=shared.now())
     except Conflict as refusal:
         return await _again(request, door, refusal)
-    return render.see_other(render.with_query(render.url(LIST, slug=door.event.slug), done="turned_down"))
+    return shared.back_to(door, LIST, done="turned_down")
 
 
 async def _report(request: Request, door: Door) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from events import access
 from events.access import Door
-from events.desk import shared
+from events.desk import reminders, shared
 from events.desk.shared import DeskPage
 from events.rules import Permission
 from kernel.errors import Code, Conflict, Invalid, NotFound, Problem
@@ -45,11 +45,13 @@ class LetterRow:
     tries: int
     acts: Sequence[tuple[str, str]]
     act_href: str
+    href: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutboxPage(DeskPage):
     template: ClassVar[str] = "events/desk/outbox.html"
+    reminders: Sequence[reminders.ReminderLine]
     rows: Sequence[LetterRow]
     chips: Sequence[tuple[str, str, int | None, bool]]
     first: int
@@ -83,6 +85,7 @@ async def _show(request: Request, door: Door, *, trouble: str = "", status: int 
             **access.frame(door, LIST),
             done=shared.done_words(request),
             trouble=trouble,
+            reminders=await reminders.lines(door),
             rows=[_row(door, letter) for letter in found.items],
             chips=[
                 (i18n.gettext(N_("All")), here, sum(found.by_state.values()), state is None),
@@ -132,13 +135,83 @@ def _row(door: Door, letter: LetterFacts) -> LetterRow:
         tries=letter.tries,
         acts=[(str(act), render.words_for(act)) for act in LetterAct if letter.state in LETTER_ACTS[act][0]],
         act_href=render.url("events.desk.letter_act", slug=door.event.slug, letter_id=letter.id),
+        href=render.url("events.desk.letter", slug=door.event.slug, letter_id=letter.id),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetterPage(DeskPage):
+    template: ClassVar[str] = "events/desk/letter.html"
+    row: LetterRow
+    text: str
+    #: What else is in it: calendar file, QR code and links that are added when it leaves.
+    attachments: Sequence[str]
+    has_more: bool
+    may_change: bool
+    outbox_href: str
+
+
+async def _letter(request: Request, door: Door) -> Response:
+    """One letter: read it, or, while it has not left, change its words."""
+    letter = await _own(request, door)
+    values: Mapping[str, str] = {"subject": letter.subject, "text": letter.text}
+    if request.method != "POST":
+        return await _show_letter(request, door, letter, values)
+    values = {name: str(value) for name, value in (await forms.form_data(request)).items()}
+    try:
+        await letters.rewrite(
+            actor=door.actor,
+            letter_id=letter.id,
+            subject=values.get("subject", ""),
+            text=values.get("text", ""),
+            at=shared.now(),
+        )
+    except Invalid as refusal:
+        return await _show_letter(request, door, letter, values, refusal=refusal)
+    except Conflict as refusal:
+        words = render.words_for(refusal.code, refusal.params)
+        return await _show_letter(request, door, letter, values, trouble=words)
+    here = render.url("events.desk.letter", slug=door.event.slug, letter_id=letter.id)
+    return render.see_other(render.with_query(here, done="saved"))
+
+
+async def _own(request: Request, door: Door) -> LetterFacts:
+    letter = await people.letter(shared.whole_id(request.path_params["letter_id"]) or 0)
+    if letter.event_id != door.event.id:
+        raise NotFound()
+    return letter
+
+
+async def _show_letter(
+    request: Request,
+    door: Door,
+    letter: LetterFacts,
+    values: Mapping[str, str],
+    *,
+    refusal: Invalid | None = None,
+    trouble: str = "",
+) -> Response:
+    return await render.page(
+        request,
+        LetterPage(
+            **access.frame(door, LIST),
+            done=shared.done_words(request),
+            trouble=trouble,
+            values=values,
+            problems=refusal.fields if refusal else {},
+            row=_row(door, letter),
+            text=letter.text,
+            attachments=letter.attachments,
+            has_more=letter.has_more,
+            may_change=letter.state in (LetterState.WAITING, LetterState.HELD, LetterState.FAILED),
+            outbox_href=render.url(LIST, slug=door.event.slug),
+        ),
+        422 if refusal else 409 if trouble else 200,
     )
 
 
 async def _act(request: Request, door: Door) -> Response:
-    letter = await people.letter(shared.whole_id(request.path_params["letter_id"]) or 0)
-    if letter.event_id != door.event.id:
-        raise NotFound()
+    letter = await _own(request, door)
     act = shared.word_of(LetterAct, shared.typed_values(await forms.form_data(request)).get("act"))
     if act is None:
         raise Invalid({"act": Problem(Code.NOT_A_CHOICE)})
@@ -147,7 +220,7 @@ async def _act(request: Request, door: Door) -> Response:
     except Conflict as refusal:
         words = render.words_for(refusal.code, refusal.params)
         return await _show(request, door, trouble=words, status=refusal.status)
-    return render.see_other(render.with_query(render.url(LIST, slug=door.event.slug), done="saved"))
+    return shared.back_to(door, LIST, done="saved")
 
 
 async def _retry(request: Request, door: Door) -> Response:
@@ -159,13 +232,20 @@ async def _retry(request: Request, door: Door) -> Response:
                 await letters.act(actor=door.actor, letter_id=letter.id, act=LetterAct.RETRY, at=shared.now())
             except Conflict:
                 continue  # somebody else was faster
-    return render.see_other(render.with_query(render.url(LIST, slug=door.event.slug), done="queued"))
+    return shared.back_to(door, LIST, done="queued")
 
 
 ROUTES: list[Entry] = [
     access.route("/e/{slug}/desk/outbox", _outbox, LIST, Permission.SEE_OUTBOX),
     access.route(
         "/e/{slug}/desk/outbox/retry", _retry, "events.desk.outbox_retry", Permission.SEE_OUTBOX, ("POST",)
+    ),
+    access.route(
+        "/e/{slug}/desk/outbox/{letter_id}",
+        _letter,
+        "events.desk.letter",
+        Permission.SEE_OUTBOX,
+        ("GET", "POST"),
     ),
     access.route(
         "/e/{slug}/desk/outbox/{letter_id}/act",

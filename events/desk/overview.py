@@ -14,6 +14,7 @@ from events import access, event, letter, queries
 from events.access import Door
 from events.desk import shared
 from events.desk.shared import DeskPage, Reader
+from events.queries import Counts
 from events.rules import Details, EventState, Permission, RegistrationState, Window
 from kernel.errors import Invalid
 from kernel.text import N_, LocalizedText
@@ -42,10 +43,12 @@ class TypeLine:
     taken: int
     quota: int | None
     href: str
+    #: How many there are of all types: what a type without a quota is drawn against.
+    of_all: int
 
     @property
     def scale(self) -> int:
-        return self.quota if self.quota is not None else max(self.taken, 1)
+        return self.quota if self.quota is not None else max(self.of_all, 1)
 
     @property
     def kind(self) -> str | None:
@@ -110,10 +113,16 @@ async def _overview(request: Request, door: Door) -> Response:
                 if counts.by_state.get(state) and state is not RegistrationState.CONFIRMED
             ],
             types=[
-                TypeLine(item.name.in_(locale), item.taken, item.quota, render.with_query(href, type=item.id))
+                TypeLine(
+                    item.name.in_(locale),
+                    item.taken,
+                    item.quota,
+                    render.with_query(href, type=item.id),
+                    sum(one.taken for one in types),
+                )
                 for item in types
             ],
-            steps=await _steps(door, bool(types), counts.total),
+            steps=await _steps(door, bool(types), counts),
             public_href=render.url("events.home", slug=facts.slug),
             public_address=render.absolute(render.url("events.home", slug=facts.slug)),
             days_left=(facts.starts_on - facts.programme_date(at)).days,
@@ -125,7 +134,7 @@ def _moment(at: datetime | None, zone: str) -> str:
     return render.moment(at, zone) if at else ""
 
 
-async def _steps(door: Door, has_types: bool, registered: int) -> Sequence[Step]:
+async def _steps(door: Door, has_types: bool, counts: Counts) -> Sequence[Step]:
     """What is still to do, the most pressing first; nothing that is done is listed."""
     slug, found = door.event.slug, []
 
@@ -146,12 +155,19 @@ async def _steps(door: Door, has_types: bool, registered: int) -> Sequence[Step]
             N_("Only the team can see it so far."),
             "globe",
         )
-    if has_types and not registered and door.may(Permission.CHANGE_REGISTRATIONS):
+    if has_types and not counts.total and door.may(Permission.CHANGE_REGISTRATIONS):
         add(
             "events.desk.imports",
             N_("Import a list, or share the address"),
             N_("Nobody has registered yet."),
             "upload",
+        )
+    if door.may(Permission.CHANGE_REGISTRATIONS) and counts.by_state.get(RegistrationState.PENDING):
+        add(
+            "events.desk.approvals",
+            N_("Decide about applications"),
+            N_("People wait for your yes or no."),
+            "file-check",
         )
     if door.may(Permission.CHANGE_EVENT) and not await queries.places(door.event.id):
         add(

@@ -16,7 +16,7 @@ from events.desk.shared import DeskPage, Reader
 from events.queries import PlaceFacts
 from events.rules import EventCode, Permission, PlaceKind
 from kernel.db import unit_of_work
-from kernel.errors import Code, Conflict, Invalid, NotFound, Problem
+from kernel.errors import Code, Conflict, Invalid, Problem
 from web import forms, i18n, render
 from web.routing import Entry
 
@@ -30,6 +30,7 @@ class PlaceRow:
     name: str
     code: str
     kind: str
+    site: str
     capacity: int | None
     depth: int
 
@@ -38,11 +39,17 @@ class PlaceRow:
 class ListPage(DeskPage):
     template: ClassVar[str] = "events/desk/places.html"
     rows: Sequence[PlaceRow]
+    #: (words, href, count, current), when the event has sites
+    sites: Sequence[tuple[str, str, int, bool]]
 
 
 async def _list(request: Request, door: Door) -> Response:
     slug, locale = door.event.slug, i18n.current_locale()
     new = render.url("events.desk.place_new", slug=slug)
+    names = await shared.site_names(door)
+    places = await queries.places(door.event.id)
+    chosen = shared.whole_id(request.query_params.get("site"))
+    shown = [item for item in places if chosen not in names or item.site_id == chosen]
     return await render.page(
         request,
         ListPage(
@@ -55,11 +62,15 @@ async def _list(request: Request, door: Door) -> Response:
                     name=item.name.in_(locale),
                     code=item.code,
                     kind=render.words_for(item.kind),
+                    site=names.get(item.site_id or 0, ""),
                     capacity=item.capacity,
                     depth=item.depth,
                 )
-                for item in await queries.places(door.event.id)
+                for item in shown
             ],
+            sites=shared.site_chips(
+                names, chosen, render.url(LIST, slug=slug), [item.site_id for item in places]
+            ),
         ),
     )
 
@@ -71,6 +82,7 @@ class FormPage(DeskPage):
     name: str
     kinds: Sequence[tuple[str, str]]
     parents: Sequence[tuple[int, str]]
+    sites: Sequence[tuple[int, str]]
     list_href: str
 
 
@@ -96,6 +108,7 @@ async def _form(
                 for one in places
                 if item is None or not _is_within(one, item, places)
             ],
+            sites=list((await shared.site_names(door)).items()),
             list_href=render.url(LIST, slug=door.event.slug),
         ),
         422 if refusal else 200,
@@ -112,11 +125,8 @@ def _is_within(one: PlaceFacts, top: PlaceFacts, places: Sequence[PlaceFacts]) -
 
 
 async def _get(request: Request, door: Door) -> PlaceFacts:
-    wanted = shared.whole_id(request.path_params["place_id"])
-    found = next((item for item in await queries.places(door.event.id) if item.id == wanted), None)
-    if found is None:
-        raise NotFound(EventCode.PLACE_UNKNOWN)
-    return found
+    items = await queries.places(door.event.id)
+    return shared.one_of(items, request.path_params["place_id"], EventCode.PLACE_UNKNOWN)
 
 
 def _kind(read: Reader) -> PlaceKind:
@@ -144,12 +154,13 @@ async def _add(request: Request, door: Door) -> Response:
             parent_id=_parent(values),
             capacity=capacity,
             position=position or 0,
+            site_id=shared.whole_id(read.text("site_id")),
             actor=door.actor,
             at=shared.now(),
         )
     except Invalid as refusal:
         return await _form(request, door, None, values, refusal)
-    return render.see_other(render.with_query(render.url(LIST, slug=door.event.slug), done="added"))
+    return shared.back_to(door, LIST, done="added")
 
 
 def _parent(values: Mapping[str, str]) -> int | None:
@@ -167,6 +178,7 @@ async def _change(request: Request, door: Door) -> Response:
             "capacity": "" if item.capacity is None else str(item.capacity),
             "position": str(item.position),
             "parent_id": str(item.parent_id or ""),
+            "site_id": str(item.site_id or ""),
         }
         return await _form(request, door, item, values)
     values = shared.typed_values(await forms.form_data(request))
@@ -185,6 +197,7 @@ async def _change(request: Request, door: Door) -> Response:
                 name=shared.gathered(values, "name", item.name),
                 capacity=capacity,
                 position=position or 0,
+                site_id=shared.whole_id(read.text("site_id")),
                 actor=door.actor,
                 at=shared.now(),
             )
@@ -201,7 +214,7 @@ async def _change(request: Request, door: Door) -> Response:
     except Conflict as refusal:
         problem = Problem(refusal.code, refusal.params)
         return await _form(request, door, item, values, Invalid({"parent_id": problem}))
-    return render.see_other(render.with_query(render.url(LIST, slug=door.event.slug), done="saved"))
+    return shared.back_to(door, LIST, done="saved")
 
 
 _MAY: Final = Permission.CHANGE_EVENT

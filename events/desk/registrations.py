@@ -9,13 +9,15 @@ from typing import Any, ClassVar, Final, TypeAlias
 from starlette.requests import Request
 from starlette.responses import Response
 
-from events import access, queries, registrations
+from events import access, masking, queries, registrations, waitlist
 from events.access import Door
 from events.contacts import clean_line, clean_name, normalise_email, normalise_phone
+from events.desk import answers as desk_answers
 from events.desk import journal, shared
 from events.desk.shared import DeskPage
 from events.queries import Filter, RegistrationRow, Sort
 from events.rules import Contact, EventCode, Permission, RegistrationSource, RegistrationState
+from events.ticket_rules import MOVES, Verb
 from kernel.db import unit_of_work
 from kernel.errors import Conflict, Invalid, NotFound, Problem
 from kernel.text import DEFAULT_LOCALE, LOCALES, N_
@@ -66,6 +68,9 @@ class ListPage(DeskPage):
     clear_href: str
     may_change: bool
     export_href: str
+    #: Shows whole contacts, or hides them again; empty for who may not see them.
+    contacts_href: str
+    shows_contacts: bool
 
 
 def read_filter(params: Mapping[str, str]) -> Filter:
@@ -95,6 +100,11 @@ async def _list(request: Request, door: Door) -> Response:
     names = {item.id: item.name.in_(locale) for item in types}
     here = render.url(LIST, slug=slug)
     order = None if sort is Sort.NEWEST else sort
+    may_see = door.may(Permission.SEE_PERSONAL)
+    shows = may_see and params.get("contacts") == "1"
+    if shows and found.rows:
+        await masking.write_look(door, count=len(found.rows), at=shared.now())
+    seen = {"contacts": "1"} if shows else {}
 
     def href(**more: Any) -> str:
         return render.with_query(here, **filter_params(wanted, **({"sort": order} | more)))
@@ -106,13 +116,19 @@ async def _list(request: Request, door: Door) -> Response:
         ListPage(
             **access.frame(door, LIST),
             done=shared.done_words(request),
-            lines=[_line(row, names, slug, door.event.time_zone) for row in found.rows],
+            lines=[_line(row, names, slug, door.event.time_zone, shows=shows) for row in found.rows],
+            contacts_href=""
+            if not may_see
+            else href(page=found.page)
+            if shows
+            else href(page=found.page, contacts="1"),
+            shows_contacts=shows,
             total=found.total,
             whole=counts.total,
             first=first,
             last=first + len(found.rows) - 1 if found.rows else 0,
-            previous_href=href(page=found.page - 1) if found.page > 1 else None,
-            next_href=href(page=found.page + 1) if found.page < found.pages else None,
+            previous_href=href(page=found.page - 1, **seen) if found.page > 1 else None,
+            next_href=href(page=found.page + 1, **seen) if found.page < found.pages else None,
             text=wanted.text,
             keep={
                 name: str(value)
@@ -159,13 +175,14 @@ async def _list(request: Request, door: Door) -> Response:
     )
 
 
-def _line(row: RegistrationRow, names: Mapping[int, str], slug: str, zone: str) -> Line:
+def _line(row: RegistrationRow, names: Mapping[int, str], slug: str, zone: str, *, shows: bool) -> Line:
+    contact = row.contact if shows else masking.masked(row.contact)
     return Line(
         href=render.url("events.desk.registration", slug=slug, registration_id=row.id),
         name=row.contact.name,
         organisation=row.contact.organisation,
         ticket_type=names.get(row.ticket_type_id, ""),
-        contact=row.contact.email or row.contact.phone,
+        contact=contact.email or contact.phone,
         state=render.words_for(row.state),
         state_kind=shared.STATE_KINDS[row.state],
         registered=render.moment(row.created_at, zone),
@@ -194,6 +211,11 @@ class OnePage(DeskPage):
     history: Sequence[tuple[str, str, str]]
     list_href: str
     may_change: bool
+    #: How it stands on the waiting list, and when it was decided: (words, value)
+    more: Sequence[tuple[str, str]]
+    #: Where somebody decides about it, for one that waits for that.
+    approvals_href: str
+    extras: desk_answers.Section
 
 
 async def _get(request: Request, door: Door) -> RegistrationRow:
@@ -222,23 +244,44 @@ async def _show(
             trouble=trouble,
             id=row.id,
             name=row.contact.name,
-            contact=row.contact,
+            contact=row.contact if door.may(Permission.SEE_PERSONAL) else masking.masked(row.contact),
             state=render.words_for(row.state),
             state_kind=shared.STATE_KINDS[row.state],
-            is_cancelled=row.state is RegistrationState.CANCELLED,
+            is_cancelled=row.state in MOVES[Verb.RESTORE],
             ticket_type=types.get(row.ticket_type_id, ""),
             source=render.words_for(row.source),
             locale=LANGUAGE_NAMES.get(row.locale, row.locale),
             external_id=row.external_id or "",
-            external_code=row.external_code or "",
+            external_code=(row.external_code or "") if door.may(Permission.SEE_PERSONAL) else "",
             registered=render.moment(row.created_at, door.event.time_zone),
             links=links,
             history=await journal.history(door, "registration", row.id, ticket_types=types),
             list_href=render.url(LIST, slug=door.event.slug),
             may_change=door.may(Permission.CHANGE_REGISTRATIONS),
+            extras=await desk_answers.section(door, row),
+            more=await _more(door, row),
+            approvals_href=render.url("events.desk.approvals", slug=door.event.slug, type=row.ticket_type_id)
+            if row.state is RegistrationState.PENDING
+            else "",
         ),
         status,
     )
+
+
+async def _more(door: Door, row: RegistrationRow) -> list[tuple[str, str]]:
+    """How it stands on the waiting list, and when somebody decided about it."""
+    zone, found = door.event.time_zone, []
+    if row.state is RegistrationState.WAITLISTED:
+        place = await waitlist.place_in_line(door.event.id, row.id)
+        found.append((i18n.gettext("Place in line"), str(place or "")))
+    if row.waiting_since is not None:
+        found.append((i18n.gettext("Waits since"), render.moment(row.waiting_since, zone)))
+    if row.state is RegistrationState.OFFERED:
+        kept = render.moment(row.offer_until, zone) if row.offer_until else i18n.gettext("until answered")
+        found.append((i18n.gettext("Kept until"), kept))
+    if row.decided_at is not None:
+        found.append((i18n.gettext("Decided on"), render.moment(row.decided_at, zone)))
+    return found
 
 
 #: A language is offered under its own name.
@@ -287,8 +330,11 @@ class FormPage(DeskPage):
     languages: Sequence[tuple[str, str]]
 
 
-def read_contact(values: Mapping[str, str]) -> Contact:
-    """A contact as it was typed, cleaned; raises Invalid with a problem at each field."""
+def read_contact(values: Mapping[str, str], *, needs_contact: bool = True) -> Contact:
+    """A contact as it was typed, cleaned; raises Invalid with a problem at each field.
+
+    Somebody who came in at the door may have neither e-mail nor phone (``needs_contact``).
+    """
     problems: dict[str, Problem] = {}
 
     def clean(name: str, outcome: Any) -> Any:
@@ -311,7 +357,7 @@ def read_contact(values: Mapping[str, str]) -> Contact:
         phone_last4=phone.last_four if phone else "",
         **lines,
     )
-    found = {**contact.problems(), **problems}
+    found = {**contact.problems(needs_contact=needs_contact), **problems}
     if "phone" in problems and found.get("email", Problem("")).code == EventCode.CONTACT_MISSING:
         del found["email"]  # the phone is there, only wrong: one problem is enough
     if found:
@@ -425,7 +471,7 @@ async def _change(request: Request, door: Door) -> Response:
         return await _form_page(request, door, row, values)
     values = shared.typed_values(await forms.form_data(request))
     try:
-        contact = read_contact(values)
+        contact = read_contact(values, needs_contact=row.source != RegistrationSource.WALK_IN)
         ticket_type_id = shared.whole_id(values.get("ticket_type_id")) or 0
         # One form, two actions: a full ticket type must not leave half of it done.
         async with unit_of_work():

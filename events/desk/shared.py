@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
+from starlette.responses import Response
 
-from events import imports
-from events.access import NavTitle
-from events.rules import Permission, RegistrationState
-from kernel.errors import Code, Problem
+from events import imports, queries
+from events.access import Door, NavLine, NavTitle
+from events.rules import EventCode, Module, Permission, RegistrationState
+from kernel.errors import Code, NotFound, Problem
 from kernel.settings import Settings
 from kernel.text import N_, LocalizedText
 from web import i18n, render
@@ -45,7 +48,7 @@ class DeskPage(render.FormContext):
 
 
 #: (group, title, icon, route, permission) for ``access.register_nav``, in the order of an organiser's days.
-NAV: Final[tuple[tuple[str, str, str, str, Permission], ...]] = (
+NAV: Final[tuple[NavLine, ...]] = (
     (NavTitle.PREPARE, N_("Overview"), "activity", "events.desk", Permission.SEE_REGISTRATIONS),
     (
         NavTitle.PREPARE,
@@ -54,20 +57,113 @@ NAV: Final[tuple[tuple[str, str, str, str, Permission], ...]] = (
         "events.desk.registrations",
         Permission.SEE_REGISTRATIONS,
     ),
-    (NavTitle.PREPARE, N_("Import"), "upload", "events.desk.imports", Permission.CHANGE_REGISTRATIONS),
-    (NavTitle.PREPARE, N_("Ticket types"), "ticket", "events.desk.ticket_types", Permission.CHANGE_EVENT),
-    (NavTitle.PREPARE, N_("Places"), "map-pin", "events.desk.places", Permission.CHANGE_EVENT),
-    (NavTitle.PREPARE, N_("Team"), "shield", "events.desk.team", Permission.GRANT_ROLES),
+    (
+        NavTitle.PREPARE,
+        N_("Import"),
+        "upload",
+        "events.desk.imports",
+        Permission.CHANGE_REGISTRATIONS,
+        Module.LISTS,
+    ),
+    (
+        NavTitle.PREPARE,
+        N_("Ticket types"),
+        "ticket",
+        "events.desk.ticket_types",
+        Permission.CHANGE_EVENT,
+        Module.TICKETS,
+    ),
+    (
+        NavTitle.PREPARE,
+        N_("Registration form"),
+        "list-checks",
+        "events.desk.form",
+        Permission.CHANGE_EVENT,
+        Module.FORM,
+    ),
+    (
+        NavTitle.PREPARE,
+        N_("Partners' links"),
+        "handshake",
+        "events.desk.partners",
+        Permission.CHANGE_PARTNERS,
+        Module.PARTNERS,
+    ),
+    (
+        NavTitle.PREPARE,
+        N_("Places"),
+        "map-pin",
+        "events.desk.places",
+        Permission.CHANGE_EVENT,
+        Module.PLACES,
+    ),
+    (
+        NavTitle.PREPARE,
+        N_("Approvals"),
+        "file-check",
+        "events.desk.approvals",
+        Permission.CHANGE_REGISTRATIONS,
+        Module.TICKETS,
+    ),
+    (
+        NavTitle.PREPARE,
+        N_("Waiting list"),
+        "clock",
+        "events.desk.waiting_list",
+        Permission.CHANGE_REGISTRATIONS,
+        Module.WAITLIST,
+    ),
+    (NavTitle.PREPARE, N_("Sites"), "map-pin", "events.desk.sites", Permission.CHANGE_EVENT, Module.SITES),
+    (NavTitle.PREPARE, N_("Pages"), "info", "events.desk.pages", Permission.CHANGE_EVENT, Module.PAGES),
+    (
+        NavTitle.PREPARE,
+        N_("Team"),
+        "shield",
+        "events.desk.team",
+        Permission.GRANT_ROLES,
+        Module.TEAM,
+    ),
     (NavTitle.PREPARE, N_("Event settings"), "settings", "events.desk.settings", Permission.CHANGE_EVENT),
-    (NavTitle.RUN, N_("Outbox"), "mail", "events.desk.outbox", Permission.SEE_OUTBOX),
-    (NavTitle.CLOSE, N_("Export"), "download", "events.desk.export", Permission.CHANGE_REGISTRATIONS),
-    (NavTitle.CLOSE, N_("Journal"), "history", "events.desk.journal", Permission.SEE_JOURNAL),
+    (
+        NavTitle.RUN,
+        N_("Outbox"),
+        "mail",
+        "events.desk.outbox",
+        Permission.SEE_OUTBOX,
+        Module.LETTERS,
+    ),
+    (
+        NavTitle.CLOSE,
+        N_("Statistics"),
+        "chart-column",
+        "events.desk.statistics",
+        Permission.SEE_STATISTICS,
+        Module.STATISTICS,
+    ),
+    (
+        NavTitle.CLOSE,
+        N_("Export"),
+        "download",
+        "events.desk.export",
+        Permission.CHANGE_REGISTRATIONS,
+        Module.LISTS,
+    ),
+    (
+        NavTitle.CLOSE,
+        N_("Journal"),
+        "history",
+        "events.desk.journal",
+        Permission.SEE_JOURNAL,
+        Module.TEAM,
+    ),
 )
 
 WORDS: Final[dict[str, str]] = {
     "not_a_date": N_("Please enter a date like 2023-10-28."),
     "not_a_moment": N_("Please enter a date and a time like 2023-10-28 09:30."),
+    "not_a_clock": N_("Please enter a time like 19:30."),
     "not_a_file": N_("Please choose a file."),
+    "nobody_ticked": N_("Please tick those whom you decide about."),
     "chosen_wrongly": N_("Please choose one of the columns."),
 }
 
@@ -76,15 +172,25 @@ DONE: Final[Mapping[str, str]] = {
     "saved": N_("Saved."),
     "added": N_("Added."),
     "removed": N_("Removed."),
+    "invited": N_("Invited. The letter is on its way."),
+    "withdrawn": N_("Withdrawn. The link opens nothing any more."),
+    "handed_over": N_("Handed over. It is in the journal."),
     "registered": N_("Registered."),
     "cancelled": N_("Cancelled. The place is free again."),
     "restored": N_("Restored."),
+    "codes_made": N_("The codes are made. Download them to hand them out."),
+    "offered": N_("A place is kept, and the letter is on its way."),
+    "put_first": N_("First in line: the next free place is offered."),
+    "taken_off": N_("Taken off the waiting list."),
     "published": N_("Published: everybody can see the event now."),
     "hidden": N_("Hidden: only the team can see the event now."),
     "ended": N_("Ended: the pages stay, nobody registers any more."),
     "turned_down": N_("Turned down. The uploaded file has been erased."),
     "queued": N_("It will be sent again."),
+    "trial": N_("On its way to you."),
+    "erased": N_("Erased: the number stays, the person is gone."),
     "created": N_("Created. Here is what to do next."),
+    "copied": N_("Copied. Look through the dates, then publish it."),
 }
 
 
@@ -92,6 +198,11 @@ def done_words(request: Request) -> str:
     """The line after a redirect; an unknown word in the address says nothing."""
     words = DONE.get(request.query_params.get("done", ""))
     return i18n.gettext(words) if words else ""
+
+
+def back_to(door: Door, name: str, *, done: str) -> Response:
+    """To one of the event's pages after an action, with the line that ``done_words`` shows there."""
+    return render.see_other(render.with_query(render.url(name, slug=door.event.slug), done=done))
 
 
 def now() -> datetime:
@@ -103,6 +214,8 @@ STATE_KINDS: Final[Mapping[RegistrationState, str]] = {
     RegistrationState.CONFIRMED: "plain",
     RegistrationState.PENDING: "care",
     RegistrationState.WAITLISTED: "note",
+    RegistrationState.OFFERED: "note",
+    RegistrationState.DECLINED: "stop",
     RegistrationState.CANCELLED: "stop",
 }
 
@@ -213,6 +326,33 @@ def wall_clock(at: datetime | None, zone: str) -> str:
     return at.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M") if at else ""
 
 
+async def site_names(door: Door) -> dict[int, str]:
+    """The event's sites in the reader's language, by id and in their order; empty for most events."""
+    locale = i18n.current_locale()
+    return {site.id: site.name.in_(locale) for site in await queries.sites(door.event.id)}
+
+
+def site_chips(
+    names: Mapping[int, str], chosen: int | None, href: str, held: Iterable[int | None]
+) -> list[tuple[str, str, int, bool]]:
+    """Chips that narrow a list to one site, with how many lines each has; ``held`` is the site of every line."""
+    counts = Counter(held)
+    if not names:
+        return []
+    return [
+        (i18n.gettext("All"), href, counts.total(), chosen not in names),
+        *(
+            (name, render.with_query(href, site=number), counts[number], number == chosen)
+            for number, name in names.items()
+        ),
+    ]
+
+
+def joined(*parts: str) -> str:
+    """Parts of one line, those that are there."""
+    return " · ".join(part for part in parts if part)
+
+
 def whole_page(raw: str | None) -> int:
     """A page number out of an address; anything else is the first."""
     return int(raw) if raw and raw.isdecimal() and len(raw) < 7 else 1
@@ -220,3 +360,31 @@ def whole_page(raw: str | None) -> int:
 
 def whole_id(raw: str | None) -> int | None:
     return int(raw) if raw and raw.isascii() and raw.isdecimal() and len(raw) < 19 else None
+
+
+class _Numbered(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+Item = TypeVar("Item", bound=_Numbered)
+
+
+def one_of(items: Iterable[Item], raw: str, unknown: EventCode) -> Item:
+    """The item whose id stands in the address. Raises NotFound ``unknown``."""
+    wanted = whole_id(raw)
+    for item in items:
+        if item.id == wanted:
+            return item
+    raise NotFound(unknown)
+
+
+def attachment(filename: str) -> dict[str, str]:
+    """Headers of a download that nobody keeps."""
+    plain = "".join(
+        char if char.isascii() and (char.isalnum() or char in "-_.") else "_" for char in filename
+    )
+    return {
+        "content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename)}",
+        "cache-control": "no-store",
+    }

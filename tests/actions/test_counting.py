@@ -13,7 +13,8 @@ import orjson
 import pytest
 
 from checkin import checkpoints, counting, scanning
-from checkin.counting import CLOSED, FULL, OPEN, Difference
+from checkin.board_rules import CLOSED, FULL, OPEN
+from checkin.counting import Difference
 from checkin.models import Passport
 from checkin.rules import Direction
 from checkin.scanning import ScanEntry
@@ -80,7 +81,7 @@ async def test_a_board_counts_people_scans_and_refusals(database: Settings) -> N
     assert (document["date"], document["starts"], document["ends"]) == ("2023-10-28", begins, begins + 86400)
     assert document["minutes"] == {"from": 330, "entries": [3, 0, 0, 1, 0], "refused": [0, 0, 0, 0, 1]}
     assert document["day"] == {"step": 5, "from": 66, "entries": [4]}
-    assert document["reasons"] == {"among": None, "counts": {"unknown": 1}}
+    assert document["reasons"] == {"counts": {"unknown": 1}}
     newest = document["latest"][0]
     assert (newest["verdict"], newest["name"], newest["checkpoint"]) == ("unknown", None, south.id)
     assert document["latest"][1]["name"] == people[1].badge_name
@@ -143,7 +144,7 @@ async def test_one_checkpoint_and_thirty_are_the_same_number_of_statements(datab
         await _scan(door, more, person.token)
         await _scan(door, more, "nobody")
     assert await _statements(event) == few
-    assert sum(few) <= 14
+    assert sum(few) <= 21
 
 
 async def test_the_ledger_is_read_by_its_index_however_long_it_is(database: Settings) -> None:
@@ -151,8 +152,9 @@ async def test_the_ledger_is_read_by_its_index_however_long_it_is(database: Sett
     if db.dialect() != "sqlite":
         pytest.skip("SQLite says its plan in words")
     for sql in (
-        "SELECT * FROM scan WHERE event_id = 1 ORDER BY id DESC LIMIT 12",
-        "SELECT verdict, programme_date FROM scan WHERE event_id = 1 ORDER BY id DESC LIMIT 2000",
+        "SELECT * FROM scan WHERE event_id = 1 AND at >= '2023-10-28' ORDER BY at DESC, id DESC LIMIT 12",
+        "SELECT sum(count) FROM refusal_tally WHERE event_id = 1 AND programme_date = '2023-10-28'",
+        "SELECT checkpoint_id, at FROM scan WHERE event_id = 1 AND at >= '2023-10-28' AND at < '2023-10-29'",
         "SELECT count(*) FROM arrival WHERE event_id = 1 AND programme_date = '2023-10-28'",
         "SELECT sum(count) FROM day_tally WHERE event_id = 1 AND programme_date = '2023-10-28'",
         "SELECT sum(count) FROM minute_tally WHERE event_id = 1 AND minute >= 5 AND minute < 9",
@@ -296,9 +298,9 @@ async def test_after_any_scans_a_rebuild_finds_nothing_to_do(database: Settings,
     await _random_scans(event, door, seed, await _people(event, ticket_type, 6), gates)
     scans = int((await db.query("SELECT count(*) AS n FROM scan"))[0]["n"])
     assert scans > 30
-    before = await topics.versions([counting.board_topic(event.id)])
+    before = await topics.versions([checkpoints.board_topic(event.id)])
     assert await counting.differences(event.id) == await counting.rebuild(event.id) == []
-    assert await topics.versions([counting.board_topic(event.id)]) == before
+    assert await topics.versions([checkpoints.board_topic(event.id)]) == before
 
 
 async def test_a_rebuild_puts_every_total_right_again(database: Settings) -> None:
@@ -415,3 +417,51 @@ async def test_what_was_rolled_back_is_announced_to_nobody(database: Settings) -
         assert (await topics.versions(first))[f"board.{event.id}"] == first[f"board.{event.id}"] + 2
     finally:
         hub.touched = real  # type: ignore[method-assign]
+
+
+async def test_lanes_tell_their_steps_and_the_last_scan_even_of_a_late_queue(database: Settings) -> None:
+    event, ticket_type, door = await _house()
+    gate, quiet = await make_checkpoint(event), await make_checkpoint(event)
+    booth = await make_checkpoint(event, kind="booth")
+    people = await _people(event, ticket_type, 3)
+    await _scan(door, gate, people[0].token, at=NOW)
+    await _scan(door, gate, "nobody", at=NOW + timedelta(minutes=6))
+    late = ScanEntry(uuid.uuid4(), people[1].token, gate.id, Direction.ENTRY, 4 * 60_000)
+    await scanning.scan(door=door, entry=late, at=NOW + timedelta(minutes=8))
+    document = await counting.board(event_id=event.id, at=NOW + timedelta(minutes=9))
+    slot = (330 * 60) // 300  # NOW is 330 minutes after the day began
+    assert document["lanes"] == [
+        [gate.id, int((NOW + timedelta(minutes=6)).timestamp()), slot, [2, 1], [0, 1]],
+        [quiet.id, None, 0, [], []],
+    ]
+    assert booth.id not in {row[0] for row in document["lanes"]}
+
+
+async def test_refusals_are_exact_for_the_day_however_many(database: Settings) -> None:
+    event, _, door = await _house()
+    gate = await make_checkpoint(event)
+    await _scan(door, gate, "yesterday", at=NOW - timedelta(days=1))
+    rows = [{"n": number} for number in range(2_500)]
+    await _scan(door, gate, "nobody")
+    template = (await db.query("SELECT * FROM scan ORDER BY id DESC LIMIT 1"))[0]
+    columns = [name for name in template if name not in ("id", "scan_id")]
+    uid = (
+        "('00000000-0000-0000-0000-' || lpad(r.n::text, 12, '0'))::uuid"
+        if db.dialect() != "sqlite"
+        else "printf('00000000-0000-0000-0000-%012d', r.n)"
+    )
+    async with unit_of_work():
+        await db.execute(
+            f"INSERT INTO scan (scan_id, {', '.join(columns)}) SELECT {uid}, {', '.join(f's.{name}' for name in columns)} "
+            f"FROM scan s CROSS JOIN {db.json_rows('$1', n='int')} WHERE s.id = $2",
+            orjson.dumps(rows).decode(),
+            template["id"],
+        )
+    # They came past the committer: the total says so, and is made to agree.
+    wrong = [one for one in await counting.differences(event.id) if one.table == "refusal_tally"]
+    assert wrong == [counting.Difference("refusal_tally", (TODAY.isoformat(), gate.id, "unknown"), 2_500)]
+    await counting.rebuild(event.id)
+    assert await counting.differences(event.id) == []
+    await _scan(door, gate, "nobody else")
+    document = await counting.board(event_id=event.id, at=NOW)
+    assert document["reasons"] == {"counts": {"unknown": 2_502}}

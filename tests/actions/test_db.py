@@ -195,7 +195,8 @@ async def test_reads_do_not_wait_for_a_writer(database: Settings) -> None:
     await _write("seen")
     async with unit_of_work():
         await TopicVersion.create(topic="unseen", version=1)
-        async with asyncio.timeout(2):
+        # It would wait for ever: this very transaction waits for it.
+        async with asyncio.timeout(30):
             seen = await asyncio.get_running_loop().create_task(_outside())
     assert seen == 1
 
@@ -203,3 +204,54 @@ async def test_reads_do_not_wait_for_a_writer(database: Settings) -> None:
 async def _outside() -> int:
     rows = await db.base_client().execute_query_dict("SELECT count(*) AS n FROM topic_version")
     return int(rows[0]["n"])
+
+
+async def test_the_last_writes_are_kept_whole_or_not_at_all(database: Settings) -> None:
+    """What the committer sends last: committed in the same trip where the counts are right, else nothing is kept."""
+    one = db.Insert("topic_version", (("topic", "text"), ("version", "int")), [("a", 1), ("b", 1)])
+    again = db.Insert(one.table, one.columns, [("b", 2), ("c", 2)], "ON CONFLICT DO NOTHING")
+    look = db.Look("SELECT topic, version FROM topic_version ORDER BY topic", ("topic", "version"), ())
+    said: list[str] = []
+    async with unit_of_work(urgent=True, look=look) as unit:
+        assert list(unit.found) == []
+        after_commit(lambda: said.append("kept"))
+        assert await db.write_together(one, expected={0: 2}, last=True) == [2]
+        assert said == []
+    assert said == ["kept"]
+    with pytest.raises(db.Outrun):
+        async with unit_of_work(urgent=True, look=look) as unit:
+            assert [tuple(row) for row in unit.found] == [("a", 1), ("b", 1)]
+            after_commit(lambda: said.append("never said"))
+            await db.write_together(again, expected={0: 2}, last=True)
+    rows = await db.query("SELECT topic, version FROM topic_version ORDER BY topic")
+    assert [tuple(row.values()) for row in rows] == [("a", 1), ("b", 1)]
+    # Inside another unit of work the outer one decides, so nothing is committed early.
+    with pytest.raises(ZeroDivisionError):
+        async with unit_of_work(urgent=True, look=look):
+            async with unit_of_work():
+                assert await db.write_together(again, expected={0: 1}, last=True) == [1]
+            raise ZeroDivisionError
+    assert len(await db.query("SELECT * FROM topic_version")) == 2
+    assert said == ["kept"]
+
+
+async def test_a_cancelled_committer_leaks_nothing(database: Settings) -> None:
+    """Its transactions begin and end without a task of their own; wherever one is cancelled, the next can work."""
+    look = db.Look("SELECT topic, version FROM topic_version", ("topic", "version"), ())
+
+    async def commit(number: int) -> None:
+        async with unit_of_work(urgent=True, look=look):
+            row = db.Insert("topic_version", (("topic", "text"), ("version", "int")), [(f"t{number}", 1)])
+            await db.write_together(row, expected={0: 1}, last=True)
+
+    for number in range(60):
+        task = asyncio.create_task(commit(number))
+        for _ in range(number % 20):
+            await asyncio.sleep(0 if number % 3 else 0.0003)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await commit(1000)
+    async with unit_of_work():
+        await db.execute("DELETE FROM topic_version")
+    await asyncio.gather(*(commit(number) for number in range(2 * db.POSTGRES_POOL)))
+    assert len(await db.query("SELECT * FROM topic_version")) == 2 * db.POSTGRES_POOL

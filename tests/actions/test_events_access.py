@@ -37,7 +37,7 @@ async def test_each_role_may_what_its_row_says_and_nothing_else(database: Settin
         await make_role(there, someone, role)
         people[role] = account(someone.id)
     for held, actor in people.items():
-        allowed = MAY[held] if held else {Permission.VIEW_PUBLIC}
+        allowed = MAY[held] if held else {Permission.VIEW_PUBLIC, Permission.SUBMIT}
         for permission in Permission:
             expected = "open" if permission in allowed else "Forbidden"
             assert await outcome(actor, "coscon", permission) == expected, (held, permission)
@@ -191,3 +191,82 @@ async def test_memory_is_bounded(database: Settings) -> None:
     for number in range(100):
         await memory.get(number)
     assert len(memory) == 8
+
+
+def program(number: int, *scopes: Permission, event_id: int | None = None) -> Actor:
+    """An API token of an account that runs the installation: the worst one to lose."""
+    return Actor(
+        kind=ActorKind.ACCOUNT,
+        id=number,
+        is_admin=True,
+        token_id=1,
+        token_scopes=frozenset(map(str, scopes)),
+        token_event_id=event_id,
+    )
+
+
+async def test_a_token_may_what_its_account_may_here_and_it_names(database: Settings) -> None:
+    there, other = await make_event("coscon"), await make_event("meetup")
+    someone = await make_account(is_admin=True)
+    await make_role(there, someone, Role.SCANNER)
+    one = program(someone.id, Permission.SCAN, Permission.CHANGE_EVENT)
+    assert await outcome(one, "coscon", Permission.SCAN) == "open"
+    # The account may walk people in, the token does not say so; the token says change, the role may not.
+    assert await outcome(one, "coscon", Permission.WALK_IN) == "Forbidden"
+    assert await outcome(one, "coscon", Permission.CHANGE_EVENT) == "Forbidden"
+    # Rights of an administrator never come with a token.
+    assert await outcome(one, "meetup", Permission.SCAN) == "Forbidden"
+    assert await outcome(one, "meetup", Permission.VIEW_PUBLIC) == "open"
+    bound = program(someone.id, *Permission, event_id=there.id)
+    assert await outcome(bound, "coscon", Permission.SCAN) == "open"
+    assert await outcome(bound, "meetup", Permission.VIEW_PUBLIC) == "Forbidden"
+    assert await access.own_event_ids(bound) == {there.id}
+    assert await access.own_event_ids(program(someone.id, event_id=other.id)) == frozenset()
+
+
+async def test_a_token_sees_the_drafts_of_its_roles_and_no_others(database: Settings) -> None:
+    own, foreign = await make_event("own", state="draft"), await make_event("foreign", state="draft")
+    someone = await make_account(is_admin=True)
+    await make_role(own, someone, Role.VIEWER)
+    assert await outcome(program(someone.id, Permission.VIEW_DESK), "own", Permission.VIEW_DESK) == "open"
+    assert await outcome(program(someone.id, *Permission), "foreign", Permission.VIEW_PUBLIC) == "NotFound"
+    # A token for another event is not told which drafts there are.
+    elsewhere = program(someone.id, *Permission, event_id=own.id)
+    assert await outcome(elsewhere, "foreign", Permission.VIEW_PUBLIC) == "NotFound"
+    assert (own.id, foreign.id) != (0, 0)
+
+
+async def test_a_narrowed_role_is_read_once_for_a_whole_event(database: Settings) -> None:
+    there = await make_event("coscon")
+    calls = []
+
+    async def inside(event_id: int) -> dict[int, frozenset[int]]:
+        calls.append(event_id)
+        return {3: frozenset({30, 31}), 4: frozenset({40})}
+
+    before = dict(access.CHECKPOINTS_OF)
+    access.CHECKPOINTS_OF["site"] = inside
+    try:
+        one, two = await make_account(), await make_account()
+        await make_role(there, one, Role.SCANNER, "site", 3)
+        await make_role(there, one, Role.SCANNER, "checkpoint", 99)
+        await make_role(there, two, Role.VOLUNTEER_LEAD, "site", 4)
+        await make_role(there, two, Role.VOLUNTEER_LEAD, "team", 4)
+        access.forget()
+        for _ in range(3):
+            door = await open_event(account(one.id), "coscon", Permission.SCAN)
+            assert door.checkpoint_scope() == frozenset({30, 31, 99})
+            # A checkpoint is no site: what is not about scanning is not narrowed by it.
+            assert door.site_scope(Permission.WALK_IN) is None
+            assert (
+                await open_event(account(two.id), "coscon", Permission.SCAN)
+            ).checkpoint_scope() == frozenset({40})
+        assert calls == [there.id]
+        access.forget_scopes(there.id)
+        await open_event(account(one.id), "coscon", Permission.SCAN)
+        access.forget_scopes(there.id + 1)
+        await open_event(account(one.id), "coscon", Permission.SCAN)
+        assert calls == [there.id, there.id]
+    finally:
+        access.CHECKPOINTS_OF.clear()
+        access.CHECKPOINTS_OF.update(before)

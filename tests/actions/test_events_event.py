@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from events import access, event, queries
+from events import access, event, queries, tickets
 from events.rules import Details, EventCode, EventState, Permission, Role
 from kernel import db
 from kernel.actor import SYSTEM, Actor, ActorKind
@@ -170,25 +170,25 @@ async def test_ticket_types_keep_their_codes_apart_and_their_quota_above_what_is
 ) -> None:
     there = await make_event()
     named = LocalizedText({"zh-Hans": "普通票"})
-    details = event.TicketTypeDetails(code="general", name=named, quota=10)
-    number = await event.add_ticket_type(actor=SYSTEM, event_id=there.id, details=details, at=NOW)
+    details = tickets.TicketTypeDetails(code="general", name=named, quota=10)
+    number = await tickets.add(actor=SYSTEM, event_id=there.id, details=details, at=NOW)
     for wrong, expected in [
         (details, {"code": "ticket_code_taken"}),
         (replace(details, code="a b", quota=-1), {"code": "malformed", "quota": "out_of_range"}),
     ]:
         with pytest.raises(Invalid) as refused:
-            await event.add_ticket_type(actor=SYSTEM, event_id=there.id, details=wrong, at=NOW)
+            await tickets.add(actor=SYSTEM, event_id=there.id, details=wrong, at=NOW)
         assert {name: problem.code for name, problem in refused.value.fields.items()} == expected
     async with db.unit_of_work():
         await db.execute("UPDATE ticket_type SET taken = 5 WHERE id = $1", number)
     change: dict[str, Any] = {"actor": SYSTEM, "event_id": there.id, "ticket_type_id": number, "at": NOW}
     with pytest.raises(Invalid) as refused:
-        await event.change_ticket_type(**change, details=replace(details, quota=4))
+        await tickets.change(**change, details=replace(details, quota=4))
     assert {name: problem.code for name, problem in refused.value.fields.items()} == {
         "quota": "quota_below_taken"
     }
-    await event.change_ticket_type(**change, details=replace(details, quota=5))
+    await tickets.change(**change, details=replace(details, quota=5))
     assert [(item.free, item.is_full) for item in await queries.ticket_types(there.id)] == [(0, True)]
     with pytest.raises(NotFound):
         elsewhere = await make_ticket_type(await make_event())
-        await event.change_ticket_type(**{**change, "ticket_type_id": elsewhere.id}, details=details)
+        await tickets.change(**{**change, "ticket_type_id": elsewhere.id}, details=details)

@@ -22,7 +22,12 @@ from tests.factories import NOW, make_event
 async def add(event_id: int, code: str, parent_id: int | None = None, **more: Any) -> int:
     name = LocalizedText({"zh-Hans": f"场所{code}", "en": f"Place {code}"})
     return await venue.add_place(
-        event_id=event_id, code=code, kind=PlaceKind.ROOM, name=name, parent_id=parent_id, **more
+        event_id=event_id,
+        code=code,
+        kind=PlaceKind.ROOM,
+        name=name,
+        parent_id=parent_id,
+        **({"at": NOW} | more),
     )
 
 
@@ -37,8 +42,10 @@ async def test_the_tree_is_read_from_above_in_order_by_one_statement(database: S
         before = db.stats.statements
         found = await queries.places(event.id)
         statements.append(db.stats.statements - before)
-    await add((await make_event()).id, "hall", at=NOW)
-    assert [entry.verb for entry in await JournalEntry.all()] == ["place.add"]
+    other = await make_event()
+    await add(other.id, "hall")
+    assert [line.verb for line in await JournalEntry.filter(event_id=event.id)] == ["place.add"] * 4
+    assert [line.verb for line in await JournalEntry.filter(event_id=other.id)] == ["place.add"]
     assert statements == [1, 1]
     assert [(place.code, place.depth) for place in found] == [("hall", 0), ("r1", 1), ("r2", 1), ("r3", 1)]
     assert found[1].path_in("en") == "Place hall › Place r1"

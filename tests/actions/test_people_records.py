@@ -178,6 +178,21 @@ async def test_upload_lies_under_a_random_name_and_comes_back(database: Settings
         await uploads.read(id_)
 
 
+async def test_a_file_goes_when_its_row_is_gone_for_good_and_not_before(database: Settings) -> None:
+    one, two = await keep(b"one"), await keep(b"two")
+    paths = [database.media_dir / row.stored_name for row in await Upload.filter(id__in=[one, two])]
+    with pytest.raises(ZeroDivisionError):
+        async with unit_of_work():
+            await uploads.drop(one, two)
+            raise ZeroDivisionError
+    assert [(await uploads.read(id_))[0] for id_ in (one, two)] == [b"one", b"two"]
+    async with unit_of_work():
+        await uploads.drop(one, two)
+        assert all(path.exists() for path in paths), "whoever looks meanwhile still sees the rows"
+    assert not any(path.exists() for path in paths)
+    await uploads.drop()
+
+
 async def test_upload_over_the_limit_is_refused_and_leaves_nothing(
     database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

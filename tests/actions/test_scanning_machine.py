@@ -22,7 +22,8 @@ from hypothesis.stateful import (
 )
 
 from checkin import counting
-from checkin.models import Arrival, Presence, Scan
+from checkin.models import Arrival, Presence, Scan, ScanConflict
+from checkin.offline_rules import Local
 from checkin.rules import Direction, VerdictCode
 from checkin.scanning import Answer, ScanEntry, scan_batch
 from events.access import Door
@@ -30,17 +31,40 @@ from kernel.settings import Settings
 from tests.factories import NOW, make_checkpoint, make_door, make_event, make_passport, make_ticket_type
 
 V = VerdictCode
-GUESTS = 3
+GUESTS = 4
+#: The guest whose passport was revoked.
+REVOKED = 3
 ROOM_HOLDS = 2
+Reading = tuple[str, int, Direction, str, Local]
+
+
+@dataclass
+class Sent:
+    """A scan as a device sent it, and what the model says of it."""
+
+    where: str
+    guest: int
+    direction: Direction
+    local: Local
+    by: int
+    day: str
+    entry: ScanEntry
+    at: datetime
+    verdict: VerdictCode = V.UNKNOWN
+    met: int | None = None
+    conflict: bool = False
 
 
 @dataclass
 class Model:
-    """Who is inside what, kept as a child would: sets and counts."""
+    """Who is inside what, kept as a child would: names on a list, and counts."""
 
-    inside: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
+    #: By whom each was let in.
+    inside: dict[tuple[str, str], dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
     ever: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
     arrived: set[tuple[str, int]] = field(default_factory=set)
+    let_in: int = 0
+    conflicts: int = 0
 
     def expect(self, where: str, day: str, guest: int, direction: Direction) -> VerdictCode:
         period = "" if where == "booth" else day
@@ -50,19 +74,52 @@ class Model:
                 return V.NO_EXITS_HERE
             if guest not in self.inside[key]:
                 return V.NOT_INSIDE
-            self.inside[key].discard(guest)
+            del self.inside[key][guest]
             return V.EXIT_RECORDED
+        if guest == REVOKED:
+            return V.REVOKED
         if where == "meal" and guest in self.ever[key]:
             return V.ALREADY_USED
         if guest in self.inside[key]:
             return V.WELCOME_BACK if where == "gate" else V.ALREADY_HERE
         if where == "room" and len(self.inside[key]) >= ROOM_HOLDS:
             return V.FULL
-        self.inside[key].add(guest)
-        self.ever[key].add(guest)
-        if where == "gate":
-            self.arrived.add((day, guest))
         return V.ADMITTED
+
+    def scan(self, one: Sent) -> None:
+        """Fills in what is to be answered, then what it changes."""
+        verdict = self.expect(one.where, one.day, one.guest, one.direction)
+        if verdict is V.ADMITTED and one.local is Local.REFUSED:
+            verdict = V.TURNED_AWAY
+        one.verdict = verdict
+        one.met = self.inside[self._key(one)].get(one.guest)
+        if verdict is V.ADMITTED:
+            self._enter(one)
+        self.tell(one, one.local)
+
+    def tell(self, one: Sent, local: Local) -> None:
+        """What a phone told, with the scan or with a later try of the same."""
+        if one.conflict or one.direction is Direction.EXIT or local in {Local.NONE, Local.EXIT}:
+            return
+        if local is Local.REFUSED:
+            one.conflict = one.verdict in {V.ADMITTED, V.TURNED_AWAY}
+        elif one.verdict in {V.WELCOME_BACK, V.ALREADY_HERE, V.ALREADY_USED}:
+            one.conflict = one.met is not None and one.met != one.by
+        else:
+            one.conflict = one.verdict is not V.ADMITTED
+        self.conflicts += one.conflict
+        if one.conflict and local is not Local.REFUSED and one.guest not in self.inside[self._key(one)]:
+            self._enter(one)
+            self.let_in += 1
+
+    def _key(self, one: Sent) -> tuple[str, str]:
+        return one.where, "" if one.where == "booth" else one.day
+
+    def _enter(self, one: Sent) -> None:
+        self.inside[self._key(one)][one.guest] = one.by
+        self.ever[self._key(one)].add(one.guest)
+        if one.where == "gate":
+            self.arrived.add((one.day, one.guest))
 
 
 class Door_(RuleBasedStateMachine):  # noqa: N801 -- Door is the house's
@@ -76,14 +133,14 @@ class Door_(RuleBasedStateMachine):  # noqa: N801 -- Door is the house's
     @initialize()
     def open(self) -> None:
         self.model = Model()
-        self.sent: list[tuple[ScanEntry, VerdictCode, datetime]] = []
+        self.sent: list[Sent] = []
         self.run(self._open())
 
     async def _open(self) -> None:
         event = await make_event()
         self.event_id = event.id
         ticket_type = await make_ticket_type(event)
-        self.door: Door = await make_door(event)
+        self.doors: list[Door] = [await make_door(event), await make_door(event)]
         self.places = {
             "gate": await make_checkpoint(event),
             "booth": await make_checkpoint(event, kind="booth", once="event", on_repeat="warn"),
@@ -92,12 +149,22 @@ class Door_(RuleBasedStateMachine):  # noqa: N801 -- Door is the house's
                 event, kind="session", on_repeat="warn", scans_exits=True, capacity=ROOM_HOLDS
             ),
         }
-        self.guests = [await make_passport(event, ticket_type) for _ in range(GUESTS)]
+        self.guests = [
+            await make_passport(event, ticket_type, status="revoked" if guest == REVOKED else "valid")
+            for guest in range(GUESTS)
+        ]
 
-    def _entry(self, where: str, guest: int, direction: Direction, by: str) -> ScanEntry:
+    def _sent(self, reading: Reading, by: int, at: datetime) -> Sent:
+        where, guest, direction, code, local = reading
         passport = self.guests[guest]
-        code = passport.token if by == "token" else passport.short_code
-        return ScanEntry(uuid.uuid4(), code, self.places[where].id, direction)
+        entry = ScanEntry(
+            uuid.uuid4(),
+            passport.token if code == "token" else passport.short_code,
+            self.places[where].id,
+            direction,
+            local=local,
+        )
+        return Sent(where, guest, direction, local, by, f"2023-10-{at.day}", entry, at)
 
     readings = st.lists(
         st.tuples(
@@ -105,35 +172,44 @@ class Door_(RuleBasedStateMachine):  # noqa: N801 -- Door is the house's
             st.integers(0, GUESTS - 1),
             st.sampled_from([Direction.ENTRY, Direction.ENTRY, Direction.EXIT]),
             st.sampled_from(["token", "short"]),
+            st.sampled_from([Local.NONE, Local.NONE, *Local]),
         ),
         min_size=1,
         max_size=6,
     )
 
-    @rule(readings=readings, later=st.integers(0, 1))
-    def upload(self, readings: list[tuple[str, int, Direction, str]], later: int) -> None:
+    @rule(readings=readings, later=st.integers(0, 1), by=st.integers(0, 1))
+    def upload(self, readings: list[Reading], later: int, by: int) -> None:
         at = NOW + timedelta(days=later)
-        day = f"2023-10-{28 + later}"
-        entries = [self._entry(*reading) for reading in readings]
-        answers = self.run(scan_batch(door=self.door, entries=entries, at=at))
-        for reading, entry, answer in zip(readings, entries, answers, strict=True):
-            expected = self.model.expect(reading[0], day, reading[1], reading[2])
+        queue = [self._sent(reading, by, at) for reading in readings]
+        answers = self.run(scan_batch(door=self.doors[by], entries=[one.entry for one in queue], at=at))
+        for one, answer in zip(queue, answers, strict=True):
+            self.model.scan(one)
             assert isinstance(answer, Answer)
-            assert answer.verdict is expected, (reading, day)
+            assert (answer.verdict, answer.is_conflict) == (one.verdict, one.conflict), one
             assert not answer.is_replay
-            self.sent.append((entry, expected, at))
+            self.sent.append(one)
 
     @precondition(lambda self: self.sent)
-    @rule(data=st.data())
-    def replay(self, data: st.DataObject) -> None:
-        chosen = data.draw(st.lists(st.sampled_from(self.sent), min_size=1, max_size=5))
+    @rule(data=st.data(), by=st.integers(0, 1))
+    def replay(self, data: st.DataObject, by: int) -> None:
+        """The same scans again, now perhaps with what the phone has told meanwhile."""
+        own = [one for one in self.sent if one.by == by]
+        if not own:
+            return
+        chosen = data.draw(st.lists(st.sampled_from(own), min_size=1, max_size=5))
+        locals_ = data.draw(st.lists(st.sampled_from(Local), min_size=len(chosen), max_size=len(chosen)))
         answers = self.run(
             scan_batch(
-                door=self.door, entries=[one[0] for one in chosen], at=NOW + timedelta(days=1, hours=5)
+                door=self.doors[by],
+                entries=[one.entry._replace(local=local) for one, local in zip(chosen, locals_, strict=True)],
+                at=NOW + timedelta(days=1, hours=5),
             )
         )
-        for (_, verdict, at), answer in zip(chosen, answers, strict=True):
-            assert (answer.verdict, answer.at, answer.is_replay) == (verdict, at, True)
+        for one, local, answer in zip(chosen, locals_, answers, strict=True):
+            self.model.tell(one, local)
+            found = (answer.verdict, answer.at, answer.is_conflict, answer.is_replay)
+            assert found == (one.verdict, one.at, one.conflict, True), (one, local)
 
     @invariant()
     def ledger_equals_model(self) -> None:
@@ -141,7 +217,8 @@ class Door_(RuleBasedStateMachine):  # noqa: N801 -- Door is the house's
             self.run(self._compare())
 
     async def _compare(self) -> None:
-        assert await Scan.filter(event_id=self.event_id).count() == len(self.sent)
+        assert await Scan.filter(event_id=self.event_id).count() == len(self.sent) + self.model.let_in
+        assert await ScanConflict.filter(event_id=self.event_id).count() == self.model.conflicts
         room = self.places["room"]
         found = {row.period: row.inside for row in await Presence.filter(list_id=room.list_id)}
         expected = {key[1]: len(guests) for key, guests in self.model.inside.items() if key[0] == "room"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image, ImageFilter
 
-#: Chromium plays the file in a loop, at this pace.
-FPS = 15
+#: Chromium plays the file in a loop, at this pace. More than a scanner decodes in a second on a busy machine.
+FPS = 8
 WIDTH, HEIGHT = 640, 480
 
 #: For ``chromium.launch(args=…)``; with a film, ``*ARGUMENTS, *film_arguments(path)``.

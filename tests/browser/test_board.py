@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -18,13 +19,14 @@ import orjson
 import pytest
 from playwright.async_api import Browser, Page, WebSocketRoute, async_playwright, expect
 
-from checkin import counting
+from checkin import checkpoints
 from checkin.models import Checkpoint, Passport
 from events.models import Event
 from kernel.settings import Settings
 from people import accounts
 from tests import services
 from tests.browser.camera import ARGUMENTS
+from tests.browser.test_door import until
 from tests.factories import (
     make_account,
     make_checkpoint,
@@ -101,8 +103,8 @@ class Hall:
         socket.on("framereceived", lambda frame: self.frames.append(orjson.loads(frame)))
 
     def _overhear(self, said: Any) -> None:
-        # While the server is down the browser itself says that nobody answers.
-        if said.type == "error" and "ERR_CONNECTION" not in said.text:
+        # While the server is down the browser itself says that nobody answers, or that an answer broke off.
+        if said.type == "error" and "net::ERR_" not in said.text:
             self.errors.append(said.text)
 
     async def crash(self) -> None:
@@ -185,6 +187,10 @@ async def shows(page: Page, **figures: str) -> None:
         )
 
 
+async def _both(asked: list[int]) -> bool:
+    return {200, 304} <= set(asked)
+
+
 async def never_reloaded(page: Page) -> bool:
     return bool(await page.evaluate("globalThis.sameDocument === true"))
 
@@ -201,8 +207,12 @@ async def test_the_board_moves_with_each_scan_and_survives_a_crash(
         await here.scan()
         await here.scan(gate=1)
         await here.scan("nobody")
-        await shows(page, arrived="2", inside="1", refused="1", per_minute="2")
-        framed = [frame for frame in here.frames if frame.get("topic") == counting.board_topic(here.event.id)]
+        await shows(page, arrived="2", inside="1", refused="1")
+        # The better of this minute and the one before; the two may stand on either side.
+        await expect(page.locator('[data-figure="per-minute"]')).to_have_text(re.compile("^[12]$"))
+        framed = [
+            frame for frame in here.frames if frame.get("topic") == checkpoints.board_topic(here.event.id)
+        ]
         assert framed and framed[-1]["data"]["arrived"] == 2
         assert [frame["version"] for frame in framed] == sorted({frame["version"] for frame in framed})
         await expect(page.locator(f'[data-checkpoint="{here.gates[0].id}"] .bar__words')).to_have_text("1")
@@ -217,7 +227,7 @@ async def test_the_board_moves_with_each_scan_and_survives_a_crash(
             await here.scan(here.passports[here.scanned].token, gate=2)
             here.scanned += 1
         full = page.locator(f'[data-checkpoint="{here.gates[2].id}"]')
-        await expect(full).to_have_class("bar bar--stop", timeout=20_000)
+        await expect(full).to_have_class("bar bar--full", timeout=20_000)
         await expect(full.locator(".bar__more")).to_contain_text("Full · 4 of 4")
 
         # Killed, not stopped: nobody says goodbye. What is scanned before the board is back must be on it.
@@ -228,11 +238,15 @@ async def test_the_board_moves_with_each_scan_and_survives_a_crash(
         await here.start()
         await here.scan()
         await shows(page, arrived="3", inside="2")
-        await expect(page.locator("#state")).to_have_attribute("data-live", "on", timeout=40_000)
+        # A start that takes its time is met by asking first ("Live, by asking"); a socket follows when the dice say so.
+        await expect(page.locator("#state-words")).to_have_text("Live", timeout=90_000)
         assert here.sockets > sockets
         await here.scan()
         await shows(page, arrived="4")
-        assert here.frames[-1]["data"]["arrived"] == 4
+        framed = [
+            frame for frame in here.frames if frame.get("topic") == checkpoints.board_topic(here.event.id)
+        ]
+        assert framed[-1]["data"]["arrived"] == 4
         assert await never_reloaded(page)
 
 
@@ -242,8 +256,8 @@ async def test_polling_gives_the_same_figures_and_survives_too(database: Setting
         await here.scan()
         await shows(page, arrived="1", inside="1")
         await expect(page.locator("#state-words")).to_have_text("Live, by asking")
-        await asyncio.sleep(8)  # two rounds in which nothing happens
-        assert 304 in here.asked and 200 in here.asked
+        # Rounds in which nothing happens are answered in a few bytes.
+        await until(lambda: _both(here.asked), limit_s=90, what=lambda: here.asked)
         await here.crash()
         await here.start()
         await here.scan()
@@ -276,9 +290,13 @@ async def test_where_sockets_fail_it_polls_and_goes_back(database: Settings, tmp
         await shows(page, arrived="2")
 
 
-async def test_without_the_chart_library_a_plain_picture_stays(database: Settings, tmp_path: Path) -> None:
+async def test_without_library_or_scripts_it_says_the_same_and_fits_every_screen(
+    database: Settings, tmp_path: Path
+) -> None:
     async with hall(database, tmp_path) as here:
         await here.scan()
+
+        # Without the chart library a plain picture stays, and the figures move all the same.
         context = await here.browser.new_context()
         await context.add_cookies([{"name": signin.COOKIE, "value": here.token, "url": here.base}])
         await context.route("**/uPlot*", lambda route: route.abort())
@@ -289,11 +307,22 @@ async def test_without_the_chart_library_a_plain_picture_stays(database: Setting
         await shows(page, arrived="2")
         await expect(page.locator("#chart-plain")).to_be_visible()
         assert await page.locator("#chart canvas").count() == 0
+        await context.close()
 
+        # Without scripts at all.
+        await here.scan("nobody")
+        context = await here.browser.new_context(java_script_enabled=False, locale="zh-CN")
+        await context.add_cookies([{"name": signin.COOKIE, "value": here.token, "url": here.base}])
+        page = await context.new_page()
+        await page.goto(f"{here.base}/e/{here.event.slug}/live")
+        await shows(page, arrived="2", refused="1")
+        await expect(page.locator("#chart-plain rect").first).to_be_visible()
+        await expect(page.locator("#latest")).to_contain_text("林小满")
+        await expect(page.locator("#state-words")).to_contain_text("的数据")
+        await context.close()
 
-async def test_nothing_stands_out_of_any_screen(database: Settings, tmp_path: Path) -> None:
-    async with hall(database, tmp_path) as here:
-        for _ in range(6):
+        # Nothing stands out of any screen, the full hall and the longest name included.
+        for _ in range(4):
             await here.scan()
         for gate in (1, 2, 2, 2):
             await here.scan(here.passports[here.scanned].token, gate=gate)
@@ -302,21 +331,7 @@ async def test_nothing_stands_out_of_any_screen(database: Settings, tmp_path: Pa
             for locale in ("zh-Hans", "en"):
                 for path in ("live", "rooms"):
                     page = await here.open(width=width, locale=locale, path=path)
-                    await page.wait_for_load_state("networkidle")
+                    await expect(page.locator("#state")).to_have_text(re.compile(r"^\s*(实时|Live)"))
                     wide = await page.evaluate("document.scrollingElement.scrollWidth")
                     assert wide <= width, (path, locale, width, wide)
                     await page.context.close()
-
-
-async def test_without_scripts_the_page_says_the_same(database: Settings, tmp_path: Path) -> None:
-    async with hall(database, tmp_path) as here:
-        await here.scan()
-        await here.scan("nobody")
-        context = await here.browser.new_context(java_script_enabled=False, locale="zh-CN")
-        await context.add_cookies([{"name": signin.COOKIE, "value": here.token, "url": here.base}])
-        page = await context.new_page()
-        await page.goto(f"{here.base}/e/{here.event.slug}/live")
-        await shows(page, arrived="1", refused="1")
-        await expect(page.locator("#chart-plain rect")).to_have_count(1)
-        await expect(page.locator("#latest")).to_contain_text("林小满")
-        await expect(page.locator("#state-words")).to_contain_text("的数据")

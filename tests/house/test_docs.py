@@ -67,6 +67,8 @@ def real_settings() -> dict[str, str]:
     def shown(default: Any) -> str:
         if default in ("", ()):
             return "empty"
+        if isinstance(default, tuple):
+            return f"`{','.join(default)}`"
         return f"`{int(default) if isinstance(default, bool) else default}`"
 
     found = {item.metadata["env"]: shown(item.default) for item in fields(Settings)}
@@ -92,21 +94,24 @@ def test_a_forgotten_setting_and_a_wrong_default_are_found() -> None:
 # The HTTP API
 
 
-def documented_routes(markdown: str) -> set[str]:
-    """``POST /e/{slug}/api/scans`` out of the headings."""
-    return set(re.findall(r"^### `([A-Z]+ \S+)`$", markdown, re.MULTILINE))
+def documented_routes(markdown: str) -> dict[str, str]:
+    """``POST /e/{slug}/api/scans`` out of the headings (needs: "") and the tables, with the permission it needs."""
+    headings = re.findall(r"^### `([A-Z]+ \S+)`$", markdown, re.MULTILINE)
+    cells = re.findall(r"^\| `([A-Z]+ /\S*)` \| (\S+) \|", markdown, re.MULTILINE)
+    return dict.fromkeys(headings, "") | dict(cells)
 
 
-def machine_routes() -> tuple[set[str], set[str]]:
-    """All routes of the house, and those that machines call: JSON by their address."""
+def machine_routes() -> tuple[dict[str, str], set[str]]:
+    """All routes of the house with what they need, and those that machines call."""
     from main import entries
+    from web.openapi import is_json
 
-    every, machines = set(), set()
+    every, machines = dict[str, str](), set()
     for entry in entries():
         path = re.sub(r":\w+}", "}", entry.path)
         for method in entry.methods or ("GET",):
-            every.add(f"{method} {path}")
-            if "/api/" in path or ".json" in path or path.startswith("/live"):
+            every[f"{method} {path}"] = entry.access.removeprefix("event:").replace("view_public", "public")
+            if is_json(entry) or entry.is_socket:
                 machines.add(f"{method} {path}")
     return every, machines
 
@@ -117,11 +122,14 @@ def test_every_json_route_is_documented() -> None:
     assert machines
     assert [one for one in apart(said, every) if one.startswith("does not exist")] == []
     assert [one for one in apart(said, machines) if one.startswith("not documented")] == []
+    assert {one: needs for one, needs in said.items() if needs} == {
+        one: every[one] for one, needs in said.items() if needs
+    }
 
 
 def test_a_route_that_is_missing_or_gone_is_found() -> None:
     said = documented_routes(
-        "### `GET /e/{slug}/api/checkpoints`\n### `GET /e/{slug}/api/ghosts`\ntext `GET /no`\n"
+        "### `GET /e/{slug}/api/checkpoints`\n| `GET /e/{slug}/api/ghosts` | scan | |\ntext `GET /no`\n"
     )
     assert apart(said, {"GET /e/{slug}/api/checkpoints", "POST /e/{slug}/api/scans"}) == [
         "not documented: POST /e/{slug}/api/scans",

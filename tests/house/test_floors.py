@@ -26,6 +26,10 @@ FLOORS = {
 }
 
 
+#: A wildcard of import-linter stands for a whole module's name, so that ``*_rules`` must be listed.
+RULES_BY_NAME = [name for name in CONTRACTS["rules"]["source_modules"] if "*" not in name]
+
+
 # The contracts of pyproject.toml
 
 
@@ -43,6 +47,8 @@ def small_house(folder: Path) -> Path:
         (folder / package).mkdir()
         for room in ("__init__", "rules", "models", "queries", "pages", "api", "noun", "db", "live", "text"):
             (folder / package / f"{room}.py").touch()
+    for name in RULES_BY_NAME:
+        (folder / f"{name.replace('.', '/')}.py").touch()
     return folder
 
 
@@ -162,8 +168,15 @@ def impurities(source: str) -> list[str]:
     return found
 
 
+def test_every_module_of_rules_is_under_the_contract() -> None:
+    there = [
+        f"{path.parent.name}.{path.stem}" for path in ROOT.glob("*/*_rules.py") if path.parent.name != "tests"
+    ]
+    assert sorted(there) == RULES_BY_NAME
+
+
 def test_rules_neither_wait_nor_read_the_clock() -> None:
-    rules = sorted(ROOT.glob("*/rules.py"))
+    rules = sorted([*ROOT.glob("*/rules.py"), *ROOT.glob("*/*_rules.py")])
     assert rules
     found = {
         str(path.relative_to(ROOT)): problems

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 import main
 from events import registrations
 from events.desk import NEXT_STEPS, REGISTRATION_LINKS, SCOPES, Step
-from events.models import Event, Place, Registration, RoleGrant, TicketType
+from events.models import Event, Invitation, Place, Registration, RoleGrant, TicketType
+from events.rules import Role
 from events.sheets import read_table
 from kernel import db
 from kernel.db import unit_of_work
 from kernel.settings import Settings
+from people import accounts as people_accounts
 from people import jobs
 from people.models import Account, JournalEntry, Letter
 from tests.factories import NOW, make_account, make_event, make_place, make_registration, make_role
@@ -432,45 +435,97 @@ async def test_places_are_a_tree_that_never_loops(desk: Desk) -> None:
     assert "一号厅" in words_of((await desk.get("/places")).text)
 
 
-async def test_a_team_is_built_by_e_mail_and_keeps_an_owner(desk: Desk) -> None:
-    answer = await desk.post("/team", {"email": "New@Example.org", "name": "新人", "role": "organiser"})
-    assert answer.headers["location"].endswith("?done=added")
-    account = await Account.get(email="new@example.org")
-    assert (await RoleGrant.get(account_id=account.id)).role == "organiser"
-    again = await desk.post("/team", {"email": "new@example.org", "role": "organiser"})
-    assert (again.status_code, problem(again.text, "email")) == (409, "This account has that role already.")
-    assert field(again.text, "email") == "new@example.org"
-    bad = await desk.post("/team", {"email": "nobody", "role": "organiser"})
-    assert problem(bad.text, "email").startswith("This is not")
-    assert problem((await desk.post("/team", {"email": "x@example.org", "role": "king"})).text, "role")
+async def test_a_team_is_built_by_invitation_and_keeps_an_owner(desk: Desk) -> None:
+    person = {"email": "New@Example.org", "role": "organiser", "days": "7"}
+    answer = await desk.post("/team", person)
+    assert answer.headers["location"].endswith("?done=invited")
+    # An account is made by signing in, never by an organiser.
+    assert not await Account.filter(email="new@example.org").exists()
+    page = words_of((await desk.get("/team")).text)
+    assert "new@example.org" in page
+    assert "Not accepted yet" in page
+    again = await desk.post("/team", person)
+    assert (again.status_code, problem(again.text, "email")[:26]) == (422, "This invitation is waiting")
+    assert field(again.text, "email") == "New@Example.org"
+    assert problem((await desk.post("/team", person | {"email": "nobody"})).text, "email").startswith(
+        "This is not"
+    )
+    wrong = (await desk.post("/team", person | {"role": "king", "days": "40"})).text
+    assert problem(wrong, "role")
+    assert "1 to 30" in problem((await desk.post("/team", person | {"days": "40"})).text, "days")
+    invitation = await Invitation.get()
+    path = f"/invitations/{invitation.id}"
+    assert (await desk.post(f"{path}/again")).headers["location"].endswith("?done=invited")
+    assert (await desk.post(f"{path}/revocation")).headers["location"].endswith("?done=withdrawn")
+    stale = await desk.post(f"{path}/again")
+    assert (stale.status_code, "was withdrawn" in words_of(stale.text)) == (409, True)
+    assert "new@example.org" not in words_of((await desk.get("/team")).text)
     own = await RoleGrant.get(account_id=desk.account.id)
     last = await desk.post(f"/team/{own.id}/removal")
     assert (last.status_code, "An event needs an owner." in words_of(last.text)) == (409, True)
-    grant = await RoleGrant.get(account_id=account.id)
+    grant = await make_role(desk.event, await make_account(), "organiser")
     assert (await desk.post(f"/team/{grant.id}/removal")).headers["location"].endswith("?done=removed")
-    assert await RoleGrant.filter(account_id=account.id).count() == 0
+    assert await RoleGrant.filter(id=grant.id).count() == 0
 
 
-async def test_scanners_are_given_their_checkpoints(desk: Desk) -> None:
+async def test_scanners_are_invited_to_their_checkpoints(desk: Desk) -> None:
     async def checkpoints(_door: object) -> list[tuple[str, int, str]]:
         return [("checkpoint", 7, "North gate"), ("checkpoint", 8, "South gate")]
 
     SCOPES.append(checkpoints)
-    data = {"email": "gate@example.org", "role": "scanner", "scope": ["checkpoint:7", "checkpoint:8"]}
+    data = {
+        "email": "gate@example.org",
+        "role": "scanner",
+        "days": "3",
+        "scope.checkpoint": ["checkpoint:7", "checkpoint:8"],
+    }
     assert (await desk.post("/team", data)).status_code == 303
-    account = await Account.get(email="gate@example.org")
-    grants = await RoleGrant.filter(account_id=account.id).order_by("scope_id")
-    assert [(row.scope_kind, row.scope_id) for row in grants] == [("checkpoint", 7), ("checkpoint", 8)]
-    page = words_of((await desk.get("/team")).text)
-    assert "Scanner · North gate" in page.replace("Scanner North gate", "Scanner · North gate")
-    wrong = await desk.post("/team", data | {"scope": ["checkpoint:9"]})
-    assert (wrong.status_code, problem(wrong.text, "scope")) == (422, "Please choose one of the options.")
+    invitation = await Invitation.get()
+    assert [tuple(scope) for scope in invitation.scopes] == [("checkpoint", 7), ("checkpoint", 8)]
+    assert (invitation.expires_at - invitation.created_at).days == 3
+    assert "North gate, South gate" in words_of((await desk.get("/team")).text)
+    wrong = await desk.post("/team", data | {"scope.checkpoint": ["checkpoint:9"]})
+    assert (wrong.status_code, problem(wrong.text, "scope.checkpoint")) == (
+        422,
+        "Please choose one of the options.",
+    )
     # Boxes that stayed ticked under another role mean nothing.
-    await desk.post("/team", {"email": "o@example.org", "role": "organiser", "scope": ["checkpoint:7"]})
-    other = await Account.get(email="o@example.org")
-    assert [(row.role, row.scope_kind) for row in await RoleGrant.filter(account_id=other.id)] == [
-        ("organiser", "")
-    ]
+    await desk.post("/team", data | {"email": "o@example.org", "role": "organiser"})
+    assert (await Invitation.get(email="o@example.org")).scopes == []
+    # Somebody who has the role sees where.
+    member = await make_account("m@example.org", name="小门")
+    await make_role(desk.event, member, "scanner", "checkpoint", 8)
+    assert "小门 Door scanner South gate" in words_of((await desk.get("/team")).text).replace(" · ", " ")
+
+
+async def test_the_team_page_explains_every_role_in_both_languages(desk: Desk) -> None:
+    for language in ("en", "zh-CN"):
+        page = (await desk.browser.get(desk.path("/team"), headers={"accept-language": language})).text
+        assert page.count('type="radio"') == len(Role)
+        hints = re.findall(r'<p class="field__help" id="f-role[^"]*-hint">([^<]+)</p>', page)
+        assert len(set(hints)) == len(Role)
+        assert all(re.search(r"[\u4e00-\u9fff]", hint) for hint in hints) is (language == "zh-CN")
+
+
+async def test_an_event_is_handed_over_in_two_steps(desk: Desk) -> None:
+    page = words_of((await desk.get("/ownership")).text)
+    assert "Nobody else has a role here" in page
+    heir = await make_account("heir@example.org", name="陈接手")
+    await make_role(desk.event, heir, "organiser")
+    page = (await desk.get("/ownership")).text
+    assert "陈接手" in words_of(page)
+    assert 'method="get"' in page.partition("<main")[2]
+    asked = await desk.get("/ownership", account_id=heir.id, then="organiser")
+    assert "Is that right?" in words_of(asked.text)
+    assert await RoleGrant.filter(account_id=heir.id).count() == 1  # looking changes nothing
+    assert (await desk.get("/ownership", account_id=desk.account.id)).status_code == 422
+    for data in ({"account_id": "x", "then": ""}, {"account_id": str(heir.id), "then": "king"}):
+        assert (await desk.post("/ownership", data)).status_code == 422
+    done = await desk.post("/ownership", {"account_id": str(heir.id), "then": "organiser"})
+    assert (done.status_code, done.headers["location"]) == (303, "/e/coscon?done=handed_over")
+    assert {row.role for row in await RoleGrant.filter(account_id=desk.account.id)} == {"organiser"}
+    assert "owner" in {row.role for row in await RoleGrant.filter(account_id=heir.id)}
+    assert (await desk.get("/team")).status_code == 403
 
 
 async def test_settings_are_changed_in_the_events_own_time(desk: Desk) -> None:
@@ -557,52 +612,152 @@ async def test_another_events_letter_is_not_touched(desk: Desk) -> None:
     assert "xiaoman@example.org" not in (await desk.get("/outbox")).text
 
 
+def lines_of(page: str) -> list[str]:
+    """The journal's lines, each as a person reads it."""
+    rows = re.findall(r'<tr>\s*<th scope="row">.*?</tr>', page, re.DOTALL)
+    return [words_of(f"<main>{row}</main>") for row in rows]
+
+
 async def test_the_journal_says_who_did_what_and_goes_on(desk: Desk) -> None:
     for number in range(60):
         data = {"name.zh-Hans": f"票{number}", "code": f"t{number}"}
         await desk.post("/ticket-types/new", data)
     page = (await desk.get("/journal")).text
-    assert words_of(page).count("Added a ticket type") == 50
-    assert "林组织" in words_of(page)
+    assert len(lines_of(page)) == 50
+    assert "Added a ticket type" in lines_of(page)[0]
+    assert "林组织" in lines_of(page)[0]
     older = page.partition("before=")[2].partition('"')[0]
-    assert words_of((await desk.get("/journal", before=older)).text).count("Added a ticket type") == 10
-    assert "Added a ticket type" not in words_of((await desk.get("/journal", kind="place")).text)
+    assert len(lines_of((await desk.get("/journal", before=older)).text)) == 10
+    assert lines_of((await desk.get("/journal", kind="place")).text) == []
+
+
+async def test_the_journal_is_narrowed_by_who_what_which_and_when(desk: Desk) -> None:
+    other = await make_account("other@example.org", name="周助手")
+    await make_role(desk.event, other, "organiser")
+    me, them, system = f"account:{desk.account.id}", f"account:{other.id}", "system:0"
+    lines = [
+        (me, "ticket_type.change", "ticket_type", desk.vip.id, NOW, {"quota": 2}, {"quota": 5}),
+        (them, "place.add", "place", 7, NOW + timedelta(days=1), {}, {"code": "hall"}),
+        (system, "registration.register", "registration", 9, NOW + timedelta(days=2), {}, {"source": "form"}),
+    ]
+    async with unit_of_work():
+        for actor_key, verb, kind, number, at, old, new in lines:
+            await JournalEntry.create(
+                event_id=desk.event.id,
+                actor_key=actor_key,
+                verb=verb,
+                object_kind=kind,
+                object_id=number,
+                at=at,
+                old=old,
+                new=new,
+            )
+
+    async def shown(**params: object) -> list[str]:
+        answer = await desk.get("/journal", **params)
+        assert answer.status_code == 200
+        return [line.partition("  ")[0] for line in lines_of(answer.text)]
+
+    whole = await shown()
+    assert len(whole) == 3
+    assert [len(await shown(actor=one)) for one in (me, them, system, "account:999")] == [1, 1, 1, 0]
+    assert "周助手" in (await shown(verb="place.add"))[0]
+    assert len(await shown(kind="registration", object=9)) == 1
+    assert len(await shown(kind="registration", object=8)) == 0
+    # Whole days on the event's clock, both included: NOW is 09:30 of the 28th in Chengdu.
+    assert [len(await shown(since=day)) for day in ("2023-10-28", "2023-10-29", "2023-10-31")] == [3, 2, 0]
+    assert [len(await shown(until=day)) for day in ("2023-10-27", "2023-10-28", "2023-10-29")] == [0, 1, 2]
+    assert len(await shown(since="2023-10-29", until="2023-10-29", actor=them)) == 1
+    # What can't be read narrows nothing, and is named.
+    page = (await desk.get("/journal", since="tomorrow")).text
+    assert problem(page, "since").startswith("Please enter a date")
+    assert len(await shown(since="tomorrow", before="x", object="-1", actor="'; --")) == 0
+    assert "Quota 2 → 5" in whole[-1]
+
+
+async def test_a_longer_journal_asks_the_database_no_more(desk: Desk) -> None:
+    counts = []
+    for many in (1, 5):
+        accounts = [await make_account() for _ in range(many)]
+        async with unit_of_work():
+            for account in accounts:
+                await JournalEntry.create(
+                    event_id=desk.event.id,
+                    actor_key=f"account:{account.id}",
+                    verb="role.grant",
+                    object_kind="account",
+                    object_id=account.id,
+                    at=NOW,
+                    new={"role": "viewer"},
+                )
+        await desk.get("/journal")
+        before = db.stats.statements
+        await desk.get("/journal")
+        counts.append(db.stats.statements - before)
+    assert counts[0] == counts[1] <= 9
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+async def test_the_journal_leaves_as_a_file_that_runs_nothing(desk: Desk, kind: str) -> None:
+    async with unit_of_work():
+        await Account.filter(id=desk.account.id).update(name="=HYPERLINK(1)")
+    people_accounts.forget()
+    await desk.post("/ticket-types/new", {"name.zh-Hans": "票", "code": "t1"})
+    await desk.post("/places/new", {"name.zh-Hans": "厅", "code": "hall", "kind": "room"})
+    answer = await desk.post("/journal/file", {"format": kind, "kind": "place"})
+    assert answer.status_code == 200
+    assert "coscon-journal-" in answer.headers["content-disposition"]
+    table = read_table(f"journal.{kind}", answer.content)
+    assert len(table.rows) == 2
+    row = [str(cell) for cell in table.rows[1]]
+    assert "Added a place" in row
+    assert "place.add" in row
+    if kind == "csv":
+        assert "'=HYPERLINK(1)" in answer.text
+    line = await JournalEntry.filter(verb="journal.export").get()
+    assert line.new == {"format": kind, "by_kind": "place"}
+    # The export of the export is in the next file.
+    whole = await desk.post("/journal/file", {"format": "csv"})
+    assert "Exported the journal" in whole.text
+    assert (await desk.post("/journal/file", {"format": "exe"})).status_code == 422
+
+
+# --- contacts ----------------------------------------------------------------------------------------------------
+
+
+async def test_the_list_shows_contacts_after_a_press_that_the_journal_remembers(desk: Desk) -> None:
+    await make_registration(desk.event, desk.general, name="林小满", email="xiaoman@example.org")
+    await make_registration(desk.event, desk.general, name="陈小暑", email="", phone="+8613812345678")
+    page = (await desk.get("/registrations")).text
+    assert "x***@example.org" in page
+    assert "+86 138****5678" in page
+    assert "xiaoman@example.org" not in page
+    assert not await JournalEntry.filter(verb="registration.look").exists()
+    shown = (await desk.get("/registrations", contacts="1")).text
+    assert "xiaoman@example.org" in shown
+    assert "+8613812345678" in shown
+    assert "Hide contacts" in shown
+    (line,) = await JournalEntry.filter(verb="registration.look")
+    assert (line.object_kind, line.new) == ("event", {"count": 2})
+    assert "Looked at contact data" in (await desk.get("/journal")).text
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/e/%00/desk", 404),
+        ("/e/coscon/desk/registrations?q=%00lin", 200),
+        ("/e/coscon/desk/registrations?q=%EF%BF%BF%FF", 200),
+        ("/e/coscon/desk/arrivals?q=%00", 200),
+        (f"/e/coscon/desk/approvals?type={2**40}", 200),
+        (f"/e/coscon/desk/waiting-list?type={2**40}", 200),
+    ],
+)
+async def test_what_no_database_takes_is_no_error_of_ours(desk: Desk, address: str, status: int) -> None:
+    assert (await desk.browser.get(address)).status_code == status
 
 
 # --- JSON --------------------------------------------------------------------------------------------------------
-
-
-async def test_registrations_as_json(desk: Desk) -> None:
-    row = await make_registration(desk.event, desk.general, name="林小满", external_id="E-1")
-    listed = (
-        await desk.browser.get("/e/coscon/api/registrations", params={"q": "小满", "state": "confirmed"})
-    ).json()
-    assert (listed["total"], listed["page"], listed["pages"]) == (1, 1, 1)
-    one = (await desk.browser.get(f"/e/coscon/api/registrations/{row.id}")).json()
-    assert listed["registrations"] == [one]
-    assert one == {
-        "id": row.id,
-        "ticket_type_id": desk.general.id,
-        "state": "confirmed",
-        "source": "form",
-        "locale": "zh-Hans",
-        "external_id": "E-1",
-        "external_code": None,
-        "created_at": NOW.isoformat().replace("+00:00", "Z"),
-        "updated_at": NOW.isoformat().replace("+00:00", "Z"),
-        "name": "林小满",
-        "badge_name": "",
-        "english_name": "",
-        "email": row.email,
-        "phone": "",
-        "phone_last4": "",
-        "organisation": "",
-        "position": "",
-    }
-    empty = (
-        await desk.browser.get("/e/coscon/api/registrations", params={"type": "999", "page": "7"})
-    ).json()
-    assert (empty["total"], empty["registrations"]) == (0, [])
 
 
 async def test_the_event_as_json_says_what_the_public_form_says(desk: Desk) -> None:

@@ -21,7 +21,7 @@ from kernel.settings import Settings
 from people import accounts
 from people.models import Account, Letter
 from tests.factories import make_account, make_event, make_role, make_ticket_type
-from web import signin
+from web import shared_pages, signin
 
 BASE = "http://127.0.0.1:8000"
 
@@ -58,7 +58,7 @@ async def world(**more: Any) -> tuple[Event, TicketType]:
 
 def form_of(page: str) -> dict[str, str]:
     """The fields of the registration form as the browser would send them untouched."""
-    [form] = re.findall(r'<form class="form" method="post".*?</form>', page, re.DOTALL)
+    [form] = re.findall(r'<form\s+class="form"\s+method="post".*?</form>', page, re.DOTALL)
     found = {}
     for tag in re.findall(r"<input[^>]*>", form):
         attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
@@ -124,12 +124,13 @@ async def test_home_reads_the_same_few_statements_for_one_and_three_ticket_types
     async with browser(app) as client:
         await client.get("/e/coscon")
         for _ in range(2):
+            shared_pages.forget()
             before = db.stats.statements
             assert (await client.get("/e/coscon")).status_code == 200
             statements.append(db.stats.statements - before)
             await make_ticket_type(event)
             await make_ticket_type(event)
-    assert statements[0] == statements[1]
+    assert statements[0] == statements[1] > 0
 
 
 async def test_what_organisers_wrote_is_text_and_never_markup(app: Starlette) -> None:

@@ -90,3 +90,81 @@ test("a frame of another topic is not handed on, and a refused topic ends the fo
   assert.deepEqual(gone, [["board.1", "revoked"]]);
   assert.equal(live.running, false);
 });
+
+function stage(hidden = false) {
+  const made = { sockets: [], listeners: {}, fetched: [] };
+  globalThis.document = {
+    hidden,
+    addEventListener: (name, what) => {
+      made.listeners[name] = what;
+    },
+  };
+  globalThis.location = { origin: "http://here" };
+  globalThis.WebSocket = class {
+    static OPEN = 1;
+    readyState = 1;
+    constructor() {
+      made.sockets.push(this);
+    }
+    send() {}
+    close() {
+      this.closed = true;
+    }
+  };
+  globalThis.fetch = async (address) => {
+    made.fetched.push(address);
+    return { ok: true, status: 304, headers: { get: () => null } };
+  };
+  return made;
+}
+
+test("a hidden tab handles no frame; shown again it handles the newest of each topic", () => {
+  const scene = stage();
+  const seen = [];
+  const live = new Live({ versions: { "board.1": 1 }, onFrame: (_topic, data) => seen.push(data) });
+  live.start();
+  const [socket] = scene.sockets;
+  const hear = (version) =>
+    socket.onmessage({ data: JSON.stringify({ topic: "board.1", version, data: version }) });
+  hear(2);
+  document.hidden = true;
+  scene.listeners.visibilitychange();
+  hear(3);
+  hear(4);
+  assert.deepEqual(seen, [2]);
+  document.hidden = false;
+  scene.listeners.visibilitychange();
+  assert.deepEqual(seen, [2, 4]);
+  hear(5);
+  assert.deepEqual(seen, [2, 4, 5]);
+  live.stop();
+});
+
+test("a tab that stays hidden closes its socket, and opens one when it is shown", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const scene = stage();
+  const live = new Live({ versions: { "board.1": 1 }, onFrame() {} });
+  live.start();
+  document.hidden = true;
+  scene.listeners.visibilitychange();
+  t.mock.timers.tick(10_001);
+  assert.ok(scene.sockets[0].closed && live.mode === "off");
+  document.hidden = false;
+  scene.listeners.visibilitychange();
+  assert.equal(scene.sockets.length, 2);
+  live.stop();
+});
+
+test("a server without room for a socket is polled at once, and asked for a socket only after a while", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const scene = stage();
+  const live = new Live({ versions: { "board.1": 1 }, onFrame() {} });
+  live.start();
+  scene.sockets[0].onclose({ code: 1013 });
+  assert.deepEqual(scene.fetched, ["/live/board.1"]);
+  t.mock.timers.tick(30_001);
+  assert.equal(scene.sockets.length, 1);
+  t.mock.timers.tick(180_000);
+  assert.equal(scene.sockets.length, 2);
+  live.stop();
+});

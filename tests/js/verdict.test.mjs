@@ -39,11 +39,30 @@ test("an admission: word in both languages, who, as what, and what to hand out",
     line: "开源社",
     type: "Speaker",
     note: "Red lanyard",
+    notice: "",
+    attention: false,
+    person: null,
+    leadsGroup: false,
+    verdict: "admitted",
+    badge: "",
     lines: [],
     isSettled: true,
   });
   const chinese = ofAnswer(answer, { ...context, locale: "zh-Hans" });
   assert.deepEqual([chinese.word, chinese.other, chinese.type, chinese.note], ["欢迎", "Welcome", "讲师", "红色挂绳"]);
+});
+
+test("a word to staff is shown whatever the verdict, and a leader's card leads to the group", () => {
+  const notice = { text: { "zh-Hans": "请到讲师接待处", en: "Please see the speakers' desk" }, attention: true };
+  const holder = { ...answer.holder, passport_id: 7, leads_group: true };
+  const strings = { ...context.strings, attention: "Attention" };
+  for (const tone of ["go", "care", "stop"]) {
+    const view = ofAnswer({ ...answer, tone, holder, notice }, { ...context, strings });
+    assert.equal(view.notice, "Attention: Please see the speakers' desk");
+    assert.deepEqual([view.attention, view.person, view.leadsGroup], [true, 7, true]);
+  }
+  const quiet = ofAnswer({ ...answer, notice: { text: {}, attention: true } }, { ...context, strings });
+  assert.equal(quiet.notice, "Attention");
 });
 
 test("a repeat says when and where the first was, with the day when it was another", () => {

@@ -24,8 +24,11 @@ from kernel.actor import Actor
 from kernel.live import FRAME_S, Frame, Hub
 from web import sockets
 from web.sockets import Limits, Live
+from web.wire import WebSocketProtocol
 
 SMALL, BIG = 900, 1_000_000
+#: Sockets that one address may have; the tests' clients all come from one.
+PER_ADDRESS = 2_000
 
 
 class Beat:
@@ -45,7 +48,11 @@ async def everybody(actor: Actor, topic: str) -> bool:
 hub = Hub()
 hub.declare("n", load)
 hub.declare("big", load)
-live = Live(hub=hub, authorise=everybody, limits=Limits(sockets=3000, kept_for_signed_in=0, send_s=2.0))
+live = Live(
+    hub=hub,
+    authorise=everybody,
+    limits=Limits(sockets=5_000, per_address=PER_ADDRESS, kept_for_signed_in=0, send_s=2.0),
+)
 
 
 async def beat() -> None:
@@ -77,6 +84,7 @@ def stats(request: Request) -> Response:
         "descriptors": len(list(Path("/proc/self/fd").iterdir())),
         "sockets": len(live.connections),
         "dropped": live.dropped,
+        "refused": live.refused,
         "version": Beat.version,
     }
     return Response(orjson.dumps(said), media_type="application/json")
@@ -88,7 +96,7 @@ def main() -> None:
         routes=[*(entry.as_route() for entry in live.entries), Route("/stats", stats)], lifespan=lifespan
     )
     config = uvicorn.Config(
-        app, ws="websockets-sansio", ws_per_message_deflate=False, access_log=False, log_level="warning"
+        app, ws=WebSocketProtocol, ws_per_message_deflate=False, access_log=False, log_level="warning"
     )
     sockets.Server(config).run(sockets=[sockets.listen("127.0.0.1", port, unread_s=unread_s)])
 

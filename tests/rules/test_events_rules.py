@@ -162,6 +162,7 @@ def test_a_contact_needs_a_name_and_one_way_to_reach_it() -> None:
     assert good.with_last4().phone_last4 == "8000"
     assert Contact(name="林小满", email="a@b.cn", phone_last4="1234").with_last4().phone_last4 == ""
     assert list(replace(good, phone="").problems()) == ["email"]
+    assert replace(good, phone="").problems(needs_contact=False) == {}
     assert list(replace(good, name="  ").problems()) == ["name"]
     for name, limit in CONTACT_LIMITS.items():
         assert name in replace(good, **{name: "x" * (limit + 1)}).problems()
@@ -174,3 +175,71 @@ def test_a_contact_needs_a_name_and_one_way_to_reach_it() -> None:
         <= 600
     )
     assert replace(good, name="ＬＩＮ  小满", organisation="开源社").search == "lin 小满 开源社"
+
+
+def test_an_events_numbers_hours_and_public_address_are_checked() -> None:
+    from events.rules import Details
+
+    good = Details(
+        slug="a", name=LocalizedText({"en": "A"}), starts_on=date(2026, 1, 1), ends_on=date(2026, 1, 2)
+    )
+    cases: list[tuple[dict[str, object], dict[str, str]]] = [
+        ({"contact_email": "hi@example.org", "starts_minute": 600, "ends_minute": 540}, {}),
+        ({"contact_email": "hi at example"}, {"contact_email": "malformed"}),
+        ({"offer_hours": 0}, {"offer_hours": "out_of_range"}),
+        ({"retention_days": 3651}, {"retention_days": "out_of_range"}),
+        ({"id_document_days": 0}, {}),
+        ({"ends_minute": 600}, {"ends_minute": "hours_reversed"}),
+        (
+            {"starts_minute": 600, "ends_minute": 600, "ends_on": date(2026, 1, 1)},
+            {"ends_minute": "hours_reversed"},
+        ),
+        ({"starts_minute": 1440}, {"starts_minute": "out_of_range"}),
+        ({"starts_minute": 0, "ends_minute": 1441}, {"ends_minute": "out_of_range"}),
+    ]
+    for change, problems in cases:
+        found = replace(good, **change).problems()  # type: ignore[arg-type]
+        assert {name: problem.code for name, problem in found.items()} == problems, change
+
+
+def test_modules_that_are_the_kinds_own_are_stored_as_nothing() -> None:
+    from events.rules import MODULES_OF, Details, EventKind, Module
+
+    meetup = Details(
+        slug="a",
+        name=LocalizedText({"en": "A"}),
+        starts_on=date(2026, 1, 1),
+        ends_on=date(2026, 1, 1),
+        kind=EventKind.MEETUP,
+    )
+    assert meetup.own_modules is None
+    assert replace(meetup, modules=MODULES_OF[EventKind.MEETUP]).own_modules is None
+    assert replace(meetup, modules=frozenset({Module.BOARD, Module.ARRIVALS})).own_modules == [
+        "arrivals",
+        "board",
+    ]
+    assert replace(meetup, modules=frozenset()).own_modules == []
+
+
+def test_a_conference_has_every_part_but_sites_and_the_list_with_ticks() -> None:
+    from events.rules import EventFacts, EventState, Module
+
+    facts = EventFacts(
+        id=1,
+        slug="a",
+        name=LocalizedText(),
+        tagline=LocalizedText(),
+        text=LocalizedText(),
+        city=LocalizedText(),
+        address=LocalizedText(),
+        starts_on=date(2026, 1, 1),
+        ends_on=date(2026, 1, 1),
+        time_zone="UTC",
+        day_starts_minute=0,
+        theme_colour="#000000",
+        state=EventState.DRAFT,
+        is_sample=False,
+        registration_opens_at=None,
+        registration_closes_at=None,
+    )
+    assert {module for module in Module if not facts.has(module)} == {Module.SITES, Module.ARRIVALS}

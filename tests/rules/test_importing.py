@@ -266,7 +266,7 @@ def test_an_unknown_language_is_a_warning() -> None:
         ("Awaiting payment", RegistrationState.PENDING),
         ("候补", RegistrationState.WAITLISTED),
         ("已退票", RegistrationState.CANCELLED),
-        ("审核未通过", RegistrationState.CANCELLED),
+        ("审核未通过", RegistrationState.DECLINED),
         *((str(state), state) for state in RegistrationState),
     ],
 )
@@ -816,6 +816,8 @@ def test_words_ask_only_for_what_their_problems_carry() -> None:
         PlanCode.VALUE_TOO_LONG: {"limit", "length"},
         PlanCode.FORMULA_ERROR: {"value"},
         PlanCode.STATE_UNKNOWN: {"value"},
+        PlanCode.PAYMENT_UNKNOWN: {"value"},
+        PlanCode.ANSWER_WRONG: {"question", "value"},
         PlanCode.DUPLICATE_ROW: {"line", "by"},
         PlanCode.EXTERNAL_CODE_REPEATED: {"line"},
         NoteCode.SHARED_EMAIL: {"count"},

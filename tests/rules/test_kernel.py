@@ -179,6 +179,12 @@ def test_settings_are_read_once_and_a_secret_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "secret.key").stat().st_mode & 0o077 == 0
 
 
+def test_links_follow_the_port_unless_an_address_was_given(tmp_path: Path) -> None:
+    env = {"HUIWU_DATA_DIR": str(tmp_path), "HUIWU_PORT": "8123"}
+    assert Settings.from_env(env).base_url == "http://127.0.0.1:8123"
+    assert Settings.from_env(env | {"HUIWU_BASE_URL": "https://host"}).base_url == "https://host"
+
+
 # --- the local authority -----------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import pytest
@@ -165,6 +166,108 @@ async def test_whoever_joins_during_a_load_gets_its_frame(house: House) -> None:
     assert house.loaded == ["count.1"]
 
 
+def _taker(taken_at_once: list[int], *, free: list[bool]) -> Callable[[str, Frame], bool]:
+    """A client's own way for frames, open while ``free`` says so."""
+
+    def take(topic: str, frame: Frame) -> bool:
+        if free[0]:
+            taken_at_once.append(frame.version)
+        return free[0]
+
+    return take
+
+
+async def test_a_follower_that_keeps_up_is_handed_frames_and_never_woken(house: House) -> None:
+    at_once: list[int] = []
+    free = [True]
+    subscription = house.hub.subscribe("count.1", 17, take=_taker(at_once, free=free))
+    reading = asyncio.create_task(anext(subscription))
+    await house.hub.settled()
+    for _ in range(3):
+        house.commit()
+        await house.tick()
+    assert at_once == [18, 19, 20] and not reading.done()
+    free[0] = False  # behind: its slot holds the newest, and the reader is woken for it
+    house.commit()
+    await house.tick()
+    house.commit()
+    await house.tick()
+    assert (await reading)[1].version == 22 or await taken(subscription) == [22]
+    assert at_once == [18, 19, 20]
+    assert house.hub.stats.waited == 2
+
+
+async def test_nothing_overtakes_what_is_in_hand(house: House) -> None:
+    at_once: list[int] = []
+    free = [False]
+    subscription = house.hub.subscribe("count.1", take=_taker(at_once, free=free))
+    await house.hub.settled()
+    assert (await anext(subscription))[1].version == 17  # in hand, not yet sent
+    free[0] = True
+    house.commit()
+    await house.tick()
+    assert at_once == []
+    assert (await anext(subscription))[1].version == 18
+    waiting = asyncio.create_task(anext(subscription))  # 18 was sent: the way is free
+    await asyncio.sleep(0)
+    house.commit()
+    await house.tick()
+    assert at_once == [19] and not waiting.done()
+    subscription.close()
+    with pytest.raises(StopAsyncIteration):
+        await waiting
+
+
+async def test_a_crowd_is_served_in_turns_and_whoever_joins_meanwhile_is_not_forgotten(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "HANDED_AT_ONCE", 10)
+    at_once: list[int] = []
+    every = [house.hub.subscribe("count.1", 17, take=_taker(at_once, free=[True])) for _ in range(35)]
+    tasks = [asyncio.create_task(anext(one)) for one in every]
+    await house.hub.settled()
+    house.commit()
+    house.clock.now += FRAME_S
+    house.hub.due()
+    turns: list[int] = []
+    late = None
+    while len(turns) < 4:
+        await asyncio.sleep(0)
+        if at_once and (not turns or turns[-1] != len(at_once)):
+            turns.append(len(at_once))
+        if late is None and at_once:
+            late = house.hub.subscribe("count.1", 17)
+            not_yet = next(one for one in every if one._known["count.1"] == 17)
+            not_yet.leave("count.1")
+            house.commit()  # changed while 18 is being handed out: everybody hears of 19 too
+    # Ten in a turn at most, and the one who left is left out.
+    assert turns[0] == 10 and len(turns) == 4 and turns[-1] == 34
+    assert max(after - before for before, after in itertools.pairwise(turns)) <= 10
+    await house.hub.settled()
+    assert late is not None and await taken(late) == [18]
+    await house.tick()
+    assert at_once == [18] * 34 + [19] * 34
+    assert await taken(late) == [19]
+    for one in every:
+        one.close()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_load_that_found_nothing_new_holds_up_no_change(house: House) -> None:
+    subscription = house.hub.subscribe("count.1", 17)
+    await house.hub.settled()
+    house.clock.now += FRAME_S
+    assert await house.hub.current("count.1") is not None  # somebody polls
+    assert house.loaded == ["count.1", "count.1"]
+    house.commit()
+    assert house.hub.due() is None
+    await house.hub.settled()
+    assert await taken(subscription) == [18]
+    for _ in range(20):  # and polling by itself is one load in FRAME_S as before
+        await house.hub.current("count.1")
+    assert len(house.loaded) == 3
+
+
 async def test_what_was_not_announced_is_found_by_its_version(house: House) -> None:
     subscription = house.hub.subscribe("count.1", 17)
     await house.hub.settled()
@@ -307,7 +410,7 @@ async def test_processes_wake_each_other_over_a_bus_and_only_followed_topics_are
     await there.hub.settled()
     await asyncio.sleep(0)
     here.commit()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert (await anext(subscription))[1].version == 18
     assert here.loaded == []
     for task in tasks:
@@ -347,7 +450,7 @@ async def test_an_absent_bus_costs_delay_and_not_truth(
     subscription = hub.subscribe("count.1", 17)
     await hub.settled()
     hub.touched("count.2")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await bus.tried.wait()
         house.versions["count.1"] = 18  # another process committed
         assert (await anext(subscription))[1].version == 18

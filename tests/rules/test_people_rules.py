@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from people import rules
+from people.pictures import PictureProblem
 from people.rules import JobState, LetterAct, LetterState, LetterTrouble, MailLimits, PeopleCode
 from people.words import WORDS
 from web import i18n
@@ -214,7 +216,10 @@ def test_every_act_leaves_a_state_and_none_touches_a_sent_letter() -> None:
         assert not states & {LetterState.SENT, LetterState.SENDING}, act
 
 
-@pytest.mark.parametrize("enum", [LetterState, LetterAct, LetterTrouble, JobState, PeopleCode])
+ENUMS = (LetterState, LetterAct, LetterTrouble, JobState, PeopleCode, PictureProblem)
+
+
+@pytest.mark.parametrize("enum", ENUMS)
 def test_every_code_has_words_in_both_languages(enum: type) -> None:
     for code in enum:  # type: ignore[attr-defined]
         assert WORDS[code]
@@ -222,7 +227,123 @@ def test_every_code_has_words_in_both_languages(enum: type) -> None:
 
 
 def test_no_words_without_a_code() -> None:
-    codes = {
-        str(code) for enum in (LetterState, LetterAct, LetterTrouble, JobState, PeopleCode) for code in enum
-    }
-    assert set(WORDS) == codes
+    assert set(WORDS) == {str(code) for enum in ENUMS for code in enum}
+
+
+# --- limits ------------------------------------------------------------------------------------------------------
+
+
+@given(st.floats(min_value=0, max_value=4e9), st.integers(min_value=1, max_value=86_400))
+def test_a_moment_lies_in_one_window_and_waits_for_the_next(now_s: float, span_s: int) -> None:
+    within = timedelta(seconds=span_s)
+    number, left_s = rules.window_of(now_s, within)
+    assert 0 < left_s <= span_s
+    assert rules.window_of(now_s + left_s, within)[0] == number + 1
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("testclient", "testclient"),
+        ("", ""),
+    ],
+)
+def test_network_of(host: str, network: str) -> None:
+    assert rules.network_of(host) == network
+
+
+@pytest.mark.parametrize(
+    ("network", "networks", "inside"),
+    [
+        ("203.0.113.7", ("203.0.113.0/24",), True),
+        ("203.0.114.7", ("203.0.113.0/24", "203.0.114.7"), True),
+        ("203.0.114.8", ("203.0.113.0/24", "203.0.114.7"), False),
+        ("2001:db8:1:2::", ("203.0.113.0/24", "2001:db8:1::/48"), True),
+        ("203.0.113.7", (), False),
+        ("testclient", ("0.0.0.0/0",), False),
+    ],
+)
+def test_lies_in(network: str, networks: tuple[str, ...], inside: bool) -> None:
+    assert rules.lies_in(network, networks) == inside
+
+
+def test_limits_leave_room_for_a_hall_and_none_for_guessing() -> None:
+    assert rules.LETTERS_PER_NETWORK.many >= 2000
+    assert rules.LETTERS_PER_NETWORK.is_network and rules.FAILED_PER_NETWORK.is_network
+    assert not rules.WRONG_PER_EMAIL.is_network and not rules.WRONG_PER_BROWSER.is_network
+    # Three codes typed wrong to the end: somebody who mistypes is not stopped by the limit before the code is spent.
+    assert rules.WRONG_PER_EMAIL.many >= 3 * rules.CODE_TRIES
+    a_day = rules.WRONG_PER_EMAIL.many * (timedelta(days=1) / rules.WRONG_PER_EMAIL.within)
+    assert a_day * 30 / 10**rules.CODE_DIGITS < 0.005
+    names = [
+        one.name
+        for one in (
+            rules.LETTERS_PER_NETWORK,
+            rules.WRONG_PER_EMAIL,
+            rules.WRONG_PER_BROWSER,
+            rules.FAILED_PER_NETWORK,
+        )
+    ]
+    assert len(set(names)) == len(names)
+
+
+# --- joining -----------------------------------------------------------------------------------------------------
+
+
+def join(
+    *,
+    owner: int | None = None,
+    adding: int | None = None,
+    email: str | None = "lin@example.org",
+    verified: bool = True,
+    trusted: bool = True,
+) -> rules.JoinAct:
+    return rules.join_decision(
+        rules.JoinFacts(
+            owner_id=owner, adding_id=adding, email=email, is_verified=verified, is_trusted=trusted
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "act"),
+    [
+        ({}, "join_by_email"),
+        ({"trusted": False}, "prove_email"),
+        ({"verified": False}, "prove_email"),
+        ({"email": None}, "prove_email"),
+        ({"email": ""}, "prove_email"),
+        ({"owner": 1}, "sign_in"),
+        ({"owner": 1, "trusted": False, "email": None}, "sign_in"),
+        ({"adding": 1}, "add"),
+        ({"adding": 1, "trusted": False}, "add"),
+        ({"adding": 1, "owner": 1}, "add"),
+        ({"adding": 1, "owner": 2}, "taken"),
+    ],
+)
+def test_join_decision(facts: dict[str, Any], act: str) -> None:
+    assert join(**facts) == act
+
+
+@given(
+    owner=st.none() | st.integers(1, 3),
+    adding=st.none() | st.integers(1, 3),
+    email=st.none() | st.just("lin@example.org"),
+    verified=st.booleans(),
+    trusted=st.booleans(),
+)
+def test_nobody_gets_an_account_without_proof(
+    owner: int | None, adding: int | None, email: str | None, verified: bool, trusted: bool
+) -> None:
+    act = join(owner=owner, adding=adding, email=email, verified=verified, trusted=trusted)
+    if act is rules.JoinAct.JOIN_BY_EMAIL:
+        assert email and verified and trusted and owner is None and adding is None
+    if act is rules.JoinAct.SIGN_IN:
+        assert owner is not None and adding is None
+    if act is rules.JoinAct.ADD:
+        # An identity never moves from one account to another.
+        assert adding is not None and owner in (None, adding)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import judge_vectors, offline_vectors
+
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = sorted((ROOT / "tests" / "js").glob("*.test.mjs"))
 
@@ -21,6 +23,14 @@ def node() -> str:
     if found is None:
         pytest.skip("no node on this machine; python3 -m scripts.setup --test brings one")
     return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _vectors() -> None:
+    """The browser's judge is held to the server's by a file of thousands of cases, made anew from the rules; so is
+    what else the offline scanner does as the server does."""
+    assert judge_vectors.write() >= 2_000
+    offline_vectors.write()
 
 
 @pytest.mark.fast

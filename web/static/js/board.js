@@ -4,6 +4,8 @@
  * One document in, figures, bars, the latest scans and the chart out. Names and words came with the page; when a frame
  * speaks of checkpoints that the page has no words for (its `layout` differs), the page is fetched anew.
  */
+import { Sound, alerts, fresh, level } from "./alerts.js";
+import { rehearsal } from "./rehearsal.js";
 import { Chart } from "./chart.js";
 import { Live, age } from "./live.js";
 
@@ -68,6 +70,10 @@ function showFigures() {
     "arrived-beside",
     say(words.of_registered, { percent: percent(board.arrived, board.registered), n: count(board.registered) }),
   );
+  figure("still-expected", say(words.still_expected, { n: count(Math.max(0, board.registered - board.arrived)) }));
+  const meter = $("arrived-meter");
+  meter.max = Math.max(1, board.registered);
+  meter.value = Math.min(board.arrived, meter.max);
   if (board.inside !== null) figure("inside", count(board.inside));
   figure("refused", count(refused));
   figure("refused-beside", say(words.of_scans, { percent: percent(refused, total), n: count(total) }));
@@ -80,6 +86,24 @@ function showRate() {
   for (let back = 0; back < 10; back += 1) ten += entries(current - back);
   figure("per-minute", count(Math.max(entries(current), entries(current - 1))));
   figure("per-minute-beside", say(words.in_ten, { n: count(ten) }));
+}
+
+/** The address of the scans behind a number. */
+function scans(values) {
+  const address = new URL(page.scans, location.origin);
+  for (const [name, value] of Object.entries(values)) address.searchParams.set(name, value);
+  return address.pathname + address.search;
+}
+
+function link(className, words_, values) {
+  const made = element("a", className, words_);
+  made.href = scans(values);
+  return made;
+}
+
+function tenLink(seconds) {
+  const time = minuteWords.format(seconds * 1000);
+  return link("", time, { time, minutes: 10 });
 }
 
 function showTable() {
@@ -97,7 +121,7 @@ function showTable() {
     const row = element("tr", "");
     row.dataset.ten = "";
     row.append(
-      element("td", "", minuteWords.format((board.starts + ten * 600) * 1000)),
+      element("td", "", tenLink(board.starts + ten * 600)),
       element("td", "num", count(admitted)),
       element("td", "num", count(not)),
     );
@@ -114,9 +138,8 @@ function showTable() {
 function lineOf([id, entries, exits, repeats, refused, inside, capacity, state], most) {
   const line = { id, value: entries, most, main: count(entries), tone: "", bits: [] };
   if (capacity && inside !== null) {
-    const full = percent(inside, capacity);
-    Object.assign(line, { value: inside, most: capacity, main: say(words.percent, { n: full }) });
-    line.tone = full >= page.stop ? "stop" : full >= page.care ? "care" : "";
+    Object.assign(line, { value: inside, most: capacity, main: say(words.percent, { n: percent(inside, capacity) }) });
+    line.tone = page.tones[level(state, inside, capacity)];
     line.bits.push(say(words.of_capacity, { n: count(inside), m: count(capacity) }));
   } else if (inside !== null && !page.checkpoints[id]?.[2]) {
     line.bits.push(say(words.inside, { n: count(inside) }));
@@ -132,20 +155,43 @@ function lineOf([id, entries, exits, repeats, refused, inside, capacity, state],
   return line;
 }
 
+/** The same words and limits as `_room_line` in checkin/board.py. */
+function roomOf([id, inside, capacity, state, of]) {
+  const reached = level(state, inside, capacity);
+  const line = { id, value: capacity ? inside : 0, most: capacity || 1, tone: page.tones[reached] };
+  line.main = capacity ? say(words.percent, { n: percent(inside, capacity) }) : count(inside);
+  line.bits = capacity
+    ? [say(words.of_capacity, { n: count(inside), m: count(capacity) })]
+    : [say({ inside: words.inside, counted: words.counted }[of] ?? words.came_in, { n: count(inside) })];
+  if (state === FULL) line.bits.unshift(words.full);
+  else if (state === CLOSED) {
+    line.bits.unshift(words.closed);
+    line.tone = "closed";
+  } else if (reached) line.bits.unshift(words[`level_${reached}`]);
+  return line;
+}
+
+function showLine(item, line) {
+  if (!item) return;
+  item.className = line.tone ? `bar bar--${line.tone}` : "bar";
+  const meter = item.querySelector("meter");
+  meter.max = line.most;
+  meter.value = Math.min(line.value, line.most);
+  put(item.querySelector(".bar__words"), line.main);
+  put(item.querySelector(".bar__more"), line.bits.join(" · "));
+}
+
+function showRooms() {
+  for (const row of board.rooms) showLine(document.querySelector(`[data-room="${row[0]}"]`), roomOf(row));
+}
+
 function showCheckpoints() {
   for (const gates of [true, false]) {
     const rows = board.checkpoints.filter(([id]) => (page.checkpoints[id]?.[1] === "gate") === gates);
     const most = Math.max(1, ...rows.map((row) => row[1]));
     for (const row of rows) {
       const line = lineOf(row, most);
-      const item = document.querySelector(`[data-checkpoint="${line.id}"]`);
-      if (!item) continue;
-      item.className = line.tone ? `bar bar--${line.tone}` : "bar";
-      const meter = item.querySelector("meter");
-      meter.max = line.most;
-      meter.value = Math.min(line.value, line.most);
-      put(item.querySelector(".bar__words"), line.main);
-      put(item.querySelector(".bar__more"), line.bits.join(" · "));
+      showLine(document.querySelector(`[data-checkpoint="${line.id}"]`), line);
     }
   }
 }
@@ -184,15 +230,68 @@ function showReasons() {
       const meter = element("meter", "bar__meter");
       Object.assign(meter, { min: 0, max: most, value: n });
       meter.setAttribute("aria-label", name);
-      const item = element("li", "bar bar--one-line", element("span", "bar__label", name));
+      const item = element("li", "bar bar--one-line", link("bar__label", name, { what: code }));
       item.append(element("span", "bar__words num", count(n)), meter);
       item.dataset.reason = code;
       return item;
     }),
   );
   $("reasons-empty").hidden = reasons.length > 0;
-  put($("reasons-among"), board.reasons.among ? say(words.among, { n: count(board.reasons.among) }) : "");
 }
+
+// --- alerts
+
+const gates = new Set(
+  Object.entries(page.checkpoints).flatMap(([id, about]) => (about[1] === "gate" ? [Number(id)] : [])),
+);
+const sound = new Sound();
+let warned = alerts(board, gates, Math.floor(now() / 1000));
+
+/** Where an alert leads: the scans behind it, or the page of conflicts. */
+function behind(kind, subject) {
+  if (kind === "conflicts") return page.conflicts;
+  if (kind === "devices") return page.devices;
+  if (kind === "room_full") return scans({ place: subject });
+  return scans(kind === "refusals" ? { checkpoint: subject, what: "all:refused", last: 10 } : { checkpoint: subject });
+}
+
+/** How many conflicts there are, beside the way to them. */
+function showConflicts() {
+  $("conflicts-open").hidden = !board.conflicts.open;
+  put($("conflicts-open"), count(board.conflicts.open));
+}
+
+function showAlerts() {
+  showConflicts();
+  const found = alerts(board, gates, Math.floor(now() / 1000));
+  if (fresh(warned, found).length) sound.play();
+  warned = found;
+  const list = $("alerts");
+  const said = found.map(([kind, subject, n]) => {
+    const name = kind === "room_full" ? page.places[subject] : page.checkpoints[subject]?.[0];
+    return [say(words[kind], { name: name ?? "", n: count(n) }), behind(kind, subject)];
+  });
+  list.hidden = said.length === 0;
+  const items = [...list.children];
+  if (items.length === said.length && items.every((item, index) => item.textContent.trim() === said[index][0])) return;
+  const icon = $("alert-icon").content;
+  list.replaceChildren(
+    ...said.map(([text, href]) => {
+      const item = element("a", "", "");
+      item.href = href;
+      item.append(icon.cloneNode(true), element("span", "", text));
+      return element("li", "", item);
+    }),
+  );
+}
+
+$("sound").hidden = !(globalThis.AudioContext ?? globalThis.webkitAudioContext);
+$("sound").addEventListener("click", () => {
+  const on = sound.toggle();
+  $("sound").setAttribute("aria-pressed", String(on));
+  put($("sound-words"), on ? words.sound_on : words.sound_off);
+  for (const one of document.querySelectorAll("[data-sound]")) one.hidden = (one.dataset.sound === "on") !== on;
+});
 
 // --- the chart
 
@@ -261,9 +360,12 @@ function show(document_) {
   showRate();
   showTable();
   showCheckpoints();
+  showRooms();
+  showAlerts();
   showLatest();
   showReasons();
   showChart();
+  rehearsal(board.rehearsal === null ? null : board.rehearsal * 1000);
   if (other || shape) renew();
 }
 
@@ -288,6 +390,7 @@ setInterval(tick, 1000);
 setInterval(() => {
   showRate();
   showTable();
+  showAlerts();
   showChart();
 }, 10_000);
 tick();

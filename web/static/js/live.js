@@ -12,6 +12,9 @@ const POLL_MS = 3_000;
 const PING_MS = 25_000;
 const PONG_PATIENCE_MS = 10_000;
 const HIDDEN_PATIENCE_MS = 10_000;
+// The server has no room for another socket: this client polls, and asks again after a while.
+const POLL_INSTEAD = 1013;
+const ROOM_AGAIN_MS = 120_000;
 // After so long without news the version alone is not enough: another day may have begun.
 const FORGET_MS = 60_000;
 
@@ -31,6 +34,7 @@ export class Live {
     Object.assign(this, { onFrame, onState, onClock, onGone, transport });
     this.versions = new Map(Object.entries(versions));
     this.tags = new Map();
+    this.held = new Map();
     this.fresh = Date.now();
     this.mode = "off";
     this.failures = 0;
@@ -85,6 +89,9 @@ export class Live {
       this.#later("hidden", HIDDEN_PATIENCE_MS, () => this.#rest());
     } else {
       this.#cancel("hidden");
+      const held = [...this.held.values()];
+      this.held.clear();
+      for (const said of held) this.#frame(said);
       if (this.running && this.mode === "off") this.#now();
     }
   }
@@ -116,6 +123,10 @@ export class Live {
   #frame({ topic, version, data }) {
     if (!this.versions.has(topic)) return;
     this.versions.set(topic, version);
+    if (document.hidden) {
+      this.held.set(topic, { topic, version, data }); // nobody looks: the newest is shown when somebody does
+      return;
+    }
     this.onFrame(topic, data, version);
   }
 
@@ -156,20 +167,23 @@ export class Live {
       if (said.op === "revoked" || said.op === "refused") this.#gone(said.topic, said.code ?? "revoked");
       else if (said.topic) this.#frame(said);
     };
-    socket.onclose = () => {
+    socket.onclose = (event) => {
       if (this.socket !== socket) return;
-      this.#lost(waits);
+      if (event?.code === POLL_INSTEAD) {
+        this.failures = Math.max(this.failures, SOCKET_FAILURES);
+        this.#lost(0, ROOM_AGAIN_MS * (0.5 + Math.random()));
+      } else this.#lost(waits);
     };
   }
 
-  #lost(waits = 0) {
+  #lost(waits = 0, rest = 0) {
     this.socket = null;
     this.#cancel("ping");
     if (!this.running) return;
     this.failures += 1;
     if (!this.polling) this.#say("off");
     // A server that said goodbye said when to come back as well.
-    this.#later("connect", waits || pause(this.failures), () => this.#connect());
+    this.#later("connect", waits || rest || pause(this.failures), () => this.#connect());
     if (this.failures >= SOCKET_FAILURES && !this.polling && !waits) this.#poll();
   }
 

@@ -1,8 +1,15 @@
 /** The scanner page: the camera, readers and fingers on one side, the API on the other, the verdict between them. */
+import { BadgeDesk } from "./badge_desk.js";
 import { Camera } from "./camera.js";
-import { Awake, Sound, copy, keep, keepWaiting, recall, recallWaiting } from "./device.js";
-import { Queue, Repeats, newId, outcome } from "./queue.js";
+import { Awake, Sound, copy, keep, recall } from "./device.js";
+import { Installed } from "./installed.js";
+import { OfflinePanel } from "./offline_panel.js";
+import * as pairings from "./pairing_store.js";
+import { Repeats, newId } from "./queue.js";
+import { PersonTools } from "./person_tools.js";
 import { TypedReader } from "./reader.js";
+import { rehearsal, tried } from "../rehearsal.js";
+import { Station } from "./station.js";
 import * as verdicts from "./verdict.js";
 
 const source = document.getElementById("scanner-data");
@@ -10,19 +17,24 @@ const data = JSON.parse(source.textContent);
 const $ = (id) => document.getElementById(id);
 const now = () => performance.now();
 
-/** A scan sent again under its id gets the same answer, so giving up early costs nothing. */
-const UPLOAD_PATIENCE_MS = 6000;
 const FULL_SCREEN_MS = 2500;
 const COUNTS_EVERY_MS = 15000;
 const RECENT_LIMIT = 50;
 
-let locale = data.locale;
+// A paired phone's page is kept as it was made, so its language is remembered here.
+let locale = (data.device && data.strings[recall("locale")] && recall("locale")) || data.locale;
+let checkpoints = data.checkpoints;
 let checkpoint = null;
 let direction = "entry";
 let shown = null; // {id, state, make}: the scan on the screen and how to say it again in another language
 let shrinking = 0;
 const recent = []; // the latest first: {id, at, view}
 const settled = new Map(); // scan id -> how to say its verdict, for repeats within seconds
+
+/** What was left on this phone comes first. */
+let isReady = false;
+let becomeReady = null;
+const ready = new Promise((done) => (becomeReady = done));
 
 const strings = (of = locale) => data.strings[of];
 const views = () => ({
@@ -34,62 +46,98 @@ const views = () => ({
 
 // --- the server --------------------------------------------------------------------------------------------------
 
-async function post(item) {
-  const age = queue.age(item);
-  const response = await fetch(data.api.scans, {
-    method: "POST",
-    headers: { "content-type": "application/json", accept: "application/json" },
-    body: JSON.stringify({
-      scan_id: item.scanId,
-      code: item.code,
-      checkpoint: item.checkpoint,
-      direction: item.direction,
-      age_ms: age > 1000 ? age : null,
-    }),
-    signal: AbortSignal.timeout?.(UPLOAD_PATIENCE_MS),
-  });
-  const body = await response.json().catch(() => null);
-  if (response.status === 200 && !body?.verdict) throw new Error("not our server: a venue's sign-in page answers so");
-  return outcome(response.status, body, response.headers.get("retry-after"));
-}
-
 async function ask(url) {
-  const response = await fetch(url, { headers: { accept: "application/json" } });
+  const response = await station.fetch(url, { headers: { accept: "application/json" } });
   if (!response.ok) throw new Error(String(response.status));
   return response.json();
 }
 
-const queue = new Queue({
-  post,
-  now,
-  later: (ms, work) => {
-    const timer = setTimeout(work, ms);
-    return () => clearTimeout(timer);
+/** What the station tells, by name; a scan that was decided here is not said again unless the server sees it otherwise. */
+const heard = {
+  done(item, answer) {
+    const make = () => verdicts.ofAnswer(answer, views());
+    if (item.local) corrected(item.scanId, make, answer.at, Boolean(answer.conflict));
+    else decided(item.scanId, make, answer.at, item.listed);
+    if (!answer.replayed) tried(answer.rehearsal);
+    countsSoon();
   },
-  keep: (items) => keepWaiting(data.slug, items),
-  tell: (event, item, extra) => {
-    if (event === "done") {
-      decided(item.scanId, () => verdicts.ofAnswer(extra, views()), extra.at);
-      countsSoon();
-    } else if (event === "refused") {
-      decided(item.scanId, () => verdicts.ofProblem(extra, views()), new Date().toISOString());
-    } else if (event !== "sending") {
-      // Say it for the newest scan, which is the person in front; older ones wait with it.
-      const last = queue.items[queue.items.length - 1];
-      const isNews = shown?.id !== last.scanId || shown.state !== event;
-      show(last.scanId, event, () => verdicts.ofWaiting(event, views()), isNews);
-      if (isNews) sound.play("care");
-    }
-    showCounts();
+  refused(item, problem) {
+    decided(item.scanId, () => verdicts.ofProblem(problem, views()), new Date().toISOString(), item.listed);
   },
-});
+  local(item, answer) {
+    decided(item.scanId, () => verdicts.ofLocal(answer, views()), answer.at, item.listed);
+  },
+  world(_, world) {
+    setCheckpoints(world.checkpoints);
+    offlinePanel.paint();
+  },
+  device(_, news) {
+    data.overrule.checkpoints = news.device.is_lead ? news.device.checkpoints : [];
+    setCheckpoints(news.checkpoints);
+    installed.heard(news.app?.version);
+    rehearsal(news.rehearsal ? Date.parse(news.rehearsal.ends_at) : null);
+  },
+  offline() {
+    offlinePanel.paint();
+    // Nobody knows the figures without a network.
+    if (!station.isOffline) countsSoon();
+  },
+  conflicts: () => offlinePanel.paint(),
+  problem: () => offlinePanel.paint(),
+  over: (_, why) => offlinePanel.over(why),
+  wiped: (_, left) => offlinePanel.wiped(left),
+  sending() {},
+  unkept() {},
+};
+
+function told(event, item, extra) {
+  if (heard[event]) heard[event](item, extra);
+  else if (event === "unsent" || event === "busy" || event === "signin") pending(event, item);
+  showCounts();
+}
+
+/** Nothing is decided about the person in front: older scans wait with theirs. */
+function pending(event, item) {
+  const last = event === "signin" ? station.latest : item;
+  if (!last || last.local) return;
+  if (last.listed) {
+    last.listed(verdicts.ofWaiting(event, views()));
+    return;
+  }
+  const isNews = shown?.id !== last.scanId || shown.state !== event;
+  show(last.scanId, event, () => verdicts.ofWaiting(event, views()), isNews);
+  if (isNews) sound.play("care");
+}
+
 const repeats = new Repeats({ now });
+
+/** What the tools beside the scan need of this page: a lead's word, groups, printing, badges, the lanes. */
+const page = {
+  data,
+  views,
+  newId,
+  /** Every request goes this way, so that whatever a device has to add is added once. */
+  fetch: (url, init) => station.fetch(url, init),
+  get station() {
+    return station;
+  },
+  checkpoint: () => checkpoint,
+  direction: () => direction,
+  say: (id, state, make, isNew) => show(id, state, make, isNew),
+  decided: (id, make, at) => decided(id, make, at),
+  play: (tone) => sound.play(tone),
+  open: (name) => openDrawer(name),
+  scanned: () => countsSoon(),
+};
+const personTools = new PersonTools(page);
+const badgeDesk = new BadgeDesk(page);
 
 // --- a scan ------------------------------------------------------------------------------------------------------
 
-function scan(code, { isCamera = false } = {}) {
+async function scan(code, { isCamera = false, known = null } = {}) {
+  if (!isReady) await ready;
   const text = code.trim();
-  if (!text) return;
+  if (!text || badgeDesk.takes(text)) return;
   if (!checkpoint) {
     openDrawer("choose");
     return;
@@ -101,29 +149,33 @@ function scan(code, { isCamera = false } = {}) {
     if (repeat.isBack || !isCamera) sayAgain(repeat.id);
     return;
   }
-  const waiting = queue.find((item) => item.key === key);
+  const scanId = newId();
+  // At once: the camera sees the same code again before anything was looked up.
+  repeats.remember(key, scanId);
+  const at = { checkpoint: checkpoint.id, direction };
+  if (!station.isOffline) sayWaiting(scanId);
+  const found = known ?? (await station.find(text));
+  const own = `${at.checkpoint} ${at.direction} ${found.code}`;
+  const waiting = station.queue.find((item) => item.key === own && !item.local);
   if (waiting) {
     // Shown again because nothing seemed to happen: it is on its way, a second scan would call it a repeat.
     repeats.remember(key, waiting.scanId);
     sayWaiting(waiting.scanId);
-    queue.retry();
+    station.retry();
     return;
   }
-  const scanId = newId();
-  repeats.remember(key, scanId);
-  if (!queue.add({ scanId, key, code: text, checkpoint: checkpoint.id, direction })) {
+  if (!station.take({ scanId, found, key: own, ...at })) {
     settle(scanId, () => verdicts.ofWaiting("full", views()));
     show(scanId, "full", settled.get(scanId), true);
     sound.play("stop");
-    return;
   }
-  sayWaiting(scanId);
+  showCounts();
 }
 
 function sayWaiting(scanId) {
-  const state = queue.trouble || "asking";
-  show(scanId, state, () => verdicts.ofWaiting(state, views()), Boolean(queue.trouble));
-  if (queue.trouble) sound.play("care");
+  const { trouble } = station.queue;
+  show(scanId, trouble || "asking", () => verdicts.ofWaiting(trouble || "asking", views()), Boolean(trouble));
+  if (trouble) sound.play("care");
   showCounts();
 }
 
@@ -139,13 +191,27 @@ function sayAgain(id) {
   sound.play(make().tone);
 }
 
-function decided(id, make, at) {
+/** A verdict is there: on the screen, unless a list that somebody looks at says it. */
+function decided(id, make, at, listed = null) {
   const view = make();
   settle(id, make);
   recent.unshift({ id, at, make });
   recent.length = Math.min(recent.length, RECENT_LIMIT);
+  if (listed) {
+    listed(view);
+    return;
+  }
   show(id, "done", make, true);
   sound.play(view.tone);
+}
+
+/** What this phone said of itself is now said by the server: quietly, unless somebody has to look. */
+function corrected(id, make, at, isConflict) {
+  settle(id, make);
+  const known = recent.find((one) => one.id === id);
+  if (known) Object.assign(known, { at, make });
+  if (isConflict) sound.play("stop");
+  if (shown?.id === id && make().tone !== shown.make().tone) show(id, "done", make, false);
 }
 
 function show(id, state, make, isNew) {
@@ -174,13 +240,28 @@ function paint() {
   panel.dataset.scan = shown.id;
   panel.dataset.state = shown.state;
   panel.querySelector(".verdict__symbol use").setAttribute("href", `${source.dataset.icons}#i-${view.symbol}`);
-  for (const part of ["word", "other", "name", "line", "type", "note"]) write($(`verdict-${part}`), view[part]);
+  for (const part of ["word", "other", "name", "line", "type", "badge", "note", "notice", "mark"]) write($(`verdict-${part}`), view[part] ?? "");
   $("verdict-lines").replaceChildren(
     ...view.lines.map((line) => Object.assign(document.createElement("p"), { className: "verdict__detail", textContent: line })),
   );
-  $("verdict-retry").hidden = !["unsent", "busy"].includes(shown.state);
+  panel.dataset.attention = view.attention ? "yes" : "no";
+  const card = $("verdict-person");
+  // The cards of single people are pages, which a paired phone may not open.
+  card.hidden = !view.person || (data.device && !view.leadsGroup);
+  if (view.person) {
+    card.href = personHref(view.person, view.leadsGroup);
+    card.textContent = view.leadsGroup ? strings().group : strings().person;
+  }
+  personTools.paint(view, shown);
+  $("verdict-retry").hidden = !["unsent", "busy"].includes(shown.state) || station.isOffline;
   $("verdict-signin").hidden = shown.state !== "signin";
   $("verdict-next").hidden = shown.state === "asking";
+}
+
+/** The card of somebody, or the list of the group that they open, at the checkpoint chosen here. */
+function personHref(passportId, isGroup = false) {
+  const card = data.api.person.replace(/\/0$/, `/${passportId}`);
+  return isGroup ? `${card}/group?at=${checkpoint?.id ?? ""}` : card;
 }
 
 function write(element, text) {
@@ -198,7 +279,7 @@ function dismiss() {
 // --- the checkpoint ----------------------------------------------------------------------------------------------
 
 function choose(id) {
-  const found = data.checkpoints.find((one) => one.id === Number(id));
+  const found = checkpoints.find((one) => one.id === Number(id));
   if (!found) return false;
   checkpoint = found;
   keep(`checkpoint.${data.slug}`, String(found.id));
@@ -208,6 +289,34 @@ function choose(id) {
   showCounts();
   countsSoon();
   return true;
+}
+
+/** The checkpoints that are ours now; the one in use stays, in its newest form. */
+function setCheckpoints(list) {
+  checkpoints = list;
+  const own = checkpoints.find(({ id }) => id === checkpoint?.id) ?? null;
+  if (checkpoint && !own) dismiss();
+  checkpoint = own;
+  if (!checkpoint && checkpoints.length === 1) choose(checkpoints[0].id);
+  else if (checkpoint) setDirection(direction);
+  else if (!choose(recall(`checkpoint.${data.slug}`))) setDirection("entry");
+  say();
+}
+
+function showChoices() {
+  $("choose-none").hidden = checkpoints.length > 0;
+  $("choose-list").replaceChildren(
+    ...checkpoints.map((one) => {
+      const link = Object.assign(document.createElement("a"), { className: "pick", href: `?at=${one.id}` });
+      link.dataset.checkpoint = one.id;
+      if (one.id === checkpoint?.id) link.setAttribute("aria-current", "true");
+      link.append(Object.assign(document.createElement("b"), { textContent: verdicts.inLocale(one.name, locale) }));
+      if (!one.is_open) link.append(Object.assign(document.createElement("span"), { className: "state state--stop", textContent: strings().closed }));
+      const row = document.createElement("li");
+      row.append(link);
+      return row;
+    }),
+  );
 }
 
 function setDirection(to) {
@@ -227,7 +336,7 @@ function countsSoon() {
 async function readCounts() {
   clearTimeout(countsTimer);
   countsTimer = setTimeout(readCounts, COUNTS_EVERY_MS);
-  if (!checkpoint || document.hidden) return;
+  if (!checkpoint || document.hidden || station.isOffline) return;
   const asked = checkpoint.id;
   try {
     const found = await ask(data.api.counts.replace("/0/", `/${asked}/`));
@@ -246,9 +355,11 @@ function showCounts() {
   figure("count-entries", counted?.entries ?? (checkpoint ? 0 : null));
   figure("count-inside", counted?.inside);
   const waiting = $("count-waiting");
-  waiting.hidden = queue.length < 2 && !["unsent", "busy", "signin"].includes(shown?.state);
-  waiting.querySelector("b").textContent = queue.length;
-  if (!queue.length) waiting.hidden = true;
+  const { length, trouble } = station.queue ?? { length: 0, trouble: "" };
+  // A single scan on its way is no news.
+  waiting.hidden = !length || (length < 2 && !trouble && !station.isOffline);
+  waiting.querySelector("b").textContent = length;
+  installed.paint(length);
 }
 
 // --- languages ---------------------------------------------------------------------------------------------------
@@ -260,15 +371,15 @@ function say() {
     element.textContent = verdicts.inLocale(JSON.parse(element.dataset.name), locale);
   }
   $("place").textContent = checkpoint ? verdicts.inLocale(checkpoint.name, locale) : strings().choose;
-  for (const link of document.querySelectorAll("#drawer-choose [data-checkpoint]")) {
-    if (Number(link.dataset.checkpoint) === checkpoint?.id) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
-  }
+  showChoices();
+  offlinePanel.paint();
+  installed.say();
   paint();
 }
 
 function switchLanguage() {
   locale = verdicts.otherLocale(locale);
+  keep("locale", locale);
   say();
   // The next page should speak it, too; if this does not arrive, nothing is lost.
   const body = new URLSearchParams({ lang: locale, next: location.pathname });
@@ -281,6 +392,7 @@ function openDrawer(name) {
   for (const other of document.querySelectorAll("dialog[open]")) other.close();
   $(`drawer-${name}`).showModal();
   if (name === "recent") showRecent();
+  if (name === "conflicts") offlinePanel.list();
 }
 
 function showRecent() {
@@ -313,14 +425,22 @@ async function search() {
     list.replaceChildren();
     return;
   }
-  let people;
-  try {
-    ({ people } = await ask(`${data.api.people}?q=${encodeURIComponent(text)}`));
-  } catch {
-    if (round === searching) write($("search-none"), strings().search_failed);
+  let people = null;
+  if (!station.isOffline) {
+    try {
+      ({ people } = await ask(`${data.api.people}?q=${encodeURIComponent(text)}`));
+    } catch {
+      people = null; // perhaps this phone has the names itself
+    }
+  }
+  const isAsked = Boolean(people);
+  people ??= await station.searchNames(text);
+  if (round !== searching) return;
+  if (!people) {
+    write($("search-none"), strings()[station.isOffline && !isAsked ? "search_offline" : "search_failed"]);
+    list.replaceChildren();
     return;
   }
-  if (round !== searching) return;
   write($("search-none"), people.length ? "" : strings().search_none);
   list.replaceChildren(...people.map(person));
 }
@@ -332,14 +452,23 @@ function person(found) {
   const digits = found.phone_last4 ? `…${found.phone_last4}` : "";
   button.append(
     line("found__name", found.name),
-    line("found__more", [found.line, verdicts.inLocale(found.ticket_type, locale), digits].filter(Boolean).join(" · ")),
+    line("found__more", [found.line, verdicts.inLocale(found.ticket_type, locale), digits, verdicts.badgeOf(found.badge, strings())].filter(Boolean).join(" · ")),
   );
   if (found.status !== "valid") button.append(line("state state--stop", strings()[`status_${found.status}`]));
   button.addEventListener("click", () => {
     $("drawer-search").close();
-    scan(found.short_code);
+    scan(found.known?.code ?? found.short_code, { known: found.known });
   });
   row.append(button);
+  if (found.group) {
+    const link = Object.assign(document.createElement("a"), {
+      className: "button button--secondary",
+      href: personHref(found.passport_id, true),
+      textContent: verdicts.fill(strings().group_of, { count: found.group.people }),
+    });
+    link.addEventListener("click", (event) => personTools.openGroup(found.passport_id, event));
+    row.append(link);
+  }
   return row;
 }
 
@@ -412,8 +541,9 @@ $("start-button").addEventListener("click", start);
 $("verdict-retry").addEventListener("click", (event) => {
   event.stopPropagation();
   show(shown.id, "asking", () => verdicts.ofWaiting("asking", views()), false);
-  queue.retry();
+  station.retry();
 });
+$("verdict-person").addEventListener("click", (event) => event.stopPropagation());
 $("verdict-signin").addEventListener("click", (event) => event.stopPropagation());
 $("verdict").addEventListener("click", () => {
   if (shown?.state !== "asking") dismiss();
@@ -442,14 +572,14 @@ for (const button of document.querySelectorAll("[data-drawer]")) {
 for (const button of document.querySelectorAll("dialog [data-close]")) {
   button.addEventListener("click", () => button.closest("dialog").close());
 }
-for (const link of document.querySelectorAll("#drawer-choose [data-checkpoint]")) {
-  link.addEventListener("click", (event) => {
-    event.preventDefault();
-    choose(link.dataset.checkpoint);
-    $("drawer-choose").close();
-    if (isStarting) start();
-  });
-}
+$("choose-list").addEventListener("click", (event) => {
+  const link = event.target.closest("[data-checkpoint]");
+  if (!link) return;
+  event.preventDefault();
+  choose(link.dataset.checkpoint);
+  $("drawer-choose").close();
+  if (isStarting) start();
+});
 $("type-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const field = $("type-text");
@@ -489,18 +619,41 @@ document.addEventListener(
 );
 
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return;
+  if (document.hidden || !isReady) return;
   awake.again();
   if (camera.stream && !camera.isLive) start();
-  if (queue.length) queue.retry();
+  station.retry();
   readCounts();
 });
-globalThis.addEventListener("online", () => queue.retry());
+globalThis.addEventListener("online", () => isReady && station.browserSaid(true));
+globalThis.addEventListener("offline", () => isReady && station.browserSaid(false));
 
+/** Who this page is to the server: a paired phone by what the pairing left, else whoever is signed in. */
+async function identity() {
+  if (!data.device) return null;
+  try {
+    return await pairings.load(data.slug);
+  } catch {
+    return null;
+  }
+}
+
+const station = new Station({ data, tell: told });
+const offlinePanel = new OfflinePanel({ station, data, views, write, open: openDrawer });
+const installed = new Installed({ data, strings: () => strings() });
 const wanted = new URLSearchParams(location.search).get("at") ?? recall(`checkpoint.${data.slug}`);
-if (!choose(wanted) && data.checkpoints.length === 1) choose(data.checkpoints[0].id);
+// What is known without asking anybody stands there at once.
+if (!choose(wanted) && checkpoints.length === 1) choose(checkpoints[0].id);
 obstacle(Camera.obstacle());
-const left = recallWaiting(data.slug);
-if (left.items.length) queue.restore(left.items, Date.now() - left.at);
-readCounts();
+station.pairing = await identity();
+if (data.device && !station.pairing) offlinePanel.unpaired();
+else {
+  await station.start();
+  if (station.snapshot.world) setCheckpoints(station.snapshot.world.checkpoints);
+  if (!checkpoint && !choose(wanted) && checkpoints.length === 1) choose(checkpoints[0].id);
+  readCounts();
+  installed.start();
+  isReady = true;
+  becomeReady();
+}
 document.documentElement.dataset.scanner = "ready";

@@ -60,10 +60,39 @@ export function ofAnswer(answer, { locale, timeZone, strings }) {
     line: holder?.line ?? "",
     type: holder ? inLocale(holder.ticket_type, locale) : "",
     // A note on lanyards and coupons is for those who come in; a refused one gets none.
+    // A word to staff about this very person, whatever the verdict.
+    notice: noticeOf(answer.notice, { locale, strings }),
+    attention: Boolean(answer.notice?.attention),
+    person: holder?.passport_id ?? null,
+    leadsGroup: Boolean(holder?.leads_group),
+    verdict: answer.verdict ?? answer.said ?? "",
+    badge: badgeOf(holder?.badge, strings),
     note: holder && answer.tone !== "stop" && answer.direction === "entry" ? inLocale(holder.door_note, locale) : "",
     lines: lines.filter(Boolean),
     isSettled: true,
   };
+}
+
+/** "Box C · 217", as it is looked for; empty where neither was given. */
+export function badgeOf(badge, strings) {
+  if (!badge) return "";
+  const box = badge.box ? fill(strings.box ?? "%(box)s", { box: badge.box }) : "";
+  return [box, badge.number ?? ""].filter((part) => part !== "").join(" · ");
+}
+
+/** What this phone decided itself: the same words and colours, and a mark that says so. */
+export function ofLocal(answer, { locale, timeZone, strings, otherStrings }) {
+  const code = answer.verdict;
+  const both = (key) => ({ [locale]: strings[key], [otherLocale(locale)]: otherStrings[key] });
+  const view = ofAnswer({ ...answer, words: both(`verdict_${code}`), help: both(`verdict_help_${code}`) }, { locale, timeZone, strings });
+  if (!answer.isCertain && code !== "unknown_yet" && answer.tone === "care") view.lines.push(strings.offline_unsure);
+  return { ...view, mark: strings.offline_mark };
+}
+
+/** "Attention: please see the speakers' desk"; empty without a note. */
+export function noticeOf(notice, { locale, strings }) {
+  if (!notice) return "";
+  return [notice.attention ? strings.attention : "", inLocale(notice.text, locale)].filter(Boolean).join(": ");
 }
 
 /** What is shown while nothing is decided: asking, unsent, busy, signin. No name is known, nobody is admitted. */
