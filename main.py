@@ -27,15 +27,32 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
+import agenda.cfp_api
 import agenda.cfp_desk
+import agenda.cfp_export
 import agenda.cfp_form
+import agenda.cfp_import_pages
 import agenda.cfp_own
 import agenda.cfp_pages
 import agenda.copying
+import agenda.dashboard_pages
 import agenda.desk
+import agenda.invited_pages
+import agenda.letters_api
+import agenda.letters_desk
 import agenda.pages
 import agenda.privacy
+import agenda.proposal_api
 import agenda.proposal_desk
+import agenda.releases_desk
+import agenda.review_api
+import agenda.review_desk
+import agenda.review_pages
+import agenda.speaker_api
+import agenda.speaker_desk
+import agenda.speaker_forms
+import agenda.speaker_pages
+import agenda.speaker_tickets
 import agenda.words
 import checkin.api
 import checkin.arrival_list
@@ -89,7 +106,7 @@ import people.unsubscribe_pages
 import people.words
 import web.monitoring
 import web.pages
-from agenda import joining, kept_forms
+from agenda import joining, kept_forms, proposals, review_setup, speaker_letters, speaker_link, twins
 from checkin import (
     arrivals,
     board,
@@ -150,6 +167,7 @@ WORDS: dict[str, str] = {
     **events.words.WORDS,
     **events.desk.WORDS,
     **agenda.words.WORDS,
+    **agenda.cfp_import_pages.WORDS,
     **checkin.words.WORDS,
 }
 
@@ -181,11 +199,27 @@ def entries() -> list[Entry]:
         *events.api.ROUTES,
         *agenda.pages.ROUTES,
         *agenda.desk.ROUTES,
+        *agenda.review_desk.ROUTES,
         *agenda.cfp_pages.ROUTES,
         *agenda.cfp_form.ROUTES,
         *agenda.cfp_own.ROUTES,
+        *agenda.dashboard_pages.ROUTES,
+        *agenda.cfp_export.ROUTES,
+        *agenda.cfp_import_pages.ROUTES,
+        *agenda.invited_pages.ROUTES,
+        *agenda.speaker_pages.ROUTES,
+        *agenda.speaker_desk.ROUTES,
+        *agenda.speaker_api.ROUTES,
+        *agenda.speaker_forms.ROUTES,
         *agenda.proposal_desk.ROUTES,
+        *agenda.review_pages.ROUTES,
+        *agenda.review_api.ROUTES,
         *agenda.cfp_desk.ROUTES,
+        *agenda.releases_desk.ROUTES,
+        *agenda.letters_desk.ROUTES,
+        *agenda.letters_api.ROUTES,
+        *agenda.cfp_api.ROUTES,
+        *agenda.proposal_api.ROUTES,
         *checkin.pages.ROUTES,
         *checkin.device_pages.ROUTES,
         *checkin.device_desk.ROUTES,
@@ -229,6 +263,40 @@ NAV: tuple[access.NavLine, ...] = (
         "inbox",
         "agenda.desk.proposals",
         Permission.SEE_PROPOSALS,
+        Module.PROGRAMME,
+    ),
+    ("prepare", N_("My reviews"), "list-checks", "agenda.desk.review", Permission.REVIEW, Module.PROGRAMME),
+    (
+        "prepare",
+        N_("Review board"),
+        "chart-column",
+        "agenda.desk.review_board",
+        Permission.REVIEW,
+        Module.PROGRAMME,
+    ),
+    (
+        "prepare",
+        N_("Invited talks"),
+        "mail",
+        "agenda.invited",
+        Permission.CHANGE_PROPOSALS,
+        Module.PROGRAMME,
+    ),
+    ("prepare", N_("Speakers"), "users", "agenda.desk.speakers", Permission.SEE_PROPOSALS, Module.PROGRAMME),
+    (
+        "prepare",
+        N_("Prepared decisions"),
+        "list-checks",
+        "agenda.desk.decisions",
+        Permission.DECIDE,
+        Module.PROGRAMME,
+    ),
+    (
+        "prepare",
+        N_("Letters to speakers"),
+        "mail",
+        "agenda.desk.letters",
+        Permission.DECIDE,
         Module.PROGRAMME,
     ),
     ("prepare", N_("Programme"), "calendar", "agenda.programme", Permission.VIEW_PUBLIC, Module.PROGRAMME),
@@ -356,7 +424,14 @@ def _wire_programme(settings: Settings) -> None:
     for item in NAV:
         access.register_nav(*item)
     joining.configure(key=settings.key)
+    speaker_link.configure(key=settings.key)
+    proposals.moved.connect(agenda.speaker_tickets.follow_move)
     kept_forms.connect()
+    speaker_letters.configure(key=settings.key)
+    speaker_letters.link_with(speaker_link.path_of)
+    proposals.moved.connect(speaker_letters.follow_move)
+    review_setup.connect()
+    twins.connect()
     agenda.privacy.connect()
     events.privacy.erased.connect(agenda.privacy.follow_erasure)
     events.pages.MORE_LINKS[:] = [agenda.cfp_pages.home_links]
@@ -716,7 +791,7 @@ def parser() -> argparse.ArgumentParser:
     restored.add_argument("file", type=Path)
     commands.add_parser(
         "bench",
-        help="measure the door, with 'live' the boards, with 'opening' play an opening hour; see bench/",
+        help="measure the door, with 'live' the boards, with 'opening' play an opening hour, with 'review' the review board; see bench/",
         add_help=False,
     )
     return top
@@ -724,9 +799,9 @@ def parser() -> argparse.ArgumentParser:
 
 def _bench(arguments: list[str]) -> int:
     """Its options are its own, and so are its databases."""
-    from bench import door, live, opening
+    from bench import door, live, opening, review
 
-    others = {"live": live.main, "opening": opening.main}
+    others = {"live": live.main, "opening": opening.main, "review": review.main}
     if arguments and arguments[0] in others:
         others[arguments[0]](arguments[1:])
     else:

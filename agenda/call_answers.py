@@ -98,6 +98,29 @@ async def replace(
     return lines
 
 
+async def put_many(subject: Subject, answers: Mapping[int, Mapping[int, Any]]) -> None:
+    """Puts answers of many (by subject's id, then question) in place of those to the same questions; no files. Two
+    statements, inside the caller's unit of work.
+    """
+    rows = [
+        {"subject": number, "field": one, "value": value}
+        for number, each in answers.items()
+        for one, value in each.items()
+    ]
+    if not rows:
+        return
+    source = db.json_rows("$1", subject="int", field="int")
+    await db.execute(
+        f"DELETE FROM call_answer WHERE id IN (SELECT a.id FROM {source} JOIN call_answer a "  # noqa: S608 -- words of our own
+        f"ON a.{subject}_id = r.subject AND a.call_field_id = r.field)",
+        orjson.dumps([{"subject": row["subject"], "field": row["field"]} for row in rows]).decode(),
+    )
+    columns = ((f"{subject}_id", "int"), ("call_field_id", "int"), ("value", "json"))
+    await db.write_together(
+        db.Insert("call_answer", columns, [(row["subject"], row["field"], row["value"]) for row in rows])
+    )
+
+
 def _plain(row: Mapping[str, Any] | None) -> Any:
     if row is None or row["value"] is None:
         return None

@@ -89,6 +89,11 @@ class CallDetails:
     proposals_at_most: int = 10
     asks_travel: bool = True
     asks_availability: bool = True
+    #: Days until an invited speaker is asked again.
+    follow_up_days: int = 3
+    #: What a confirmed speaker is registered as; None: the first ticket type for speakers. The page offers this
+    #: event's alone.
+    speaker_ticket_type_id: int | None = None
 
     def problems(self) -> dict[str, Problem]:
         found: dict[str, Problem] = {}
@@ -99,7 +104,7 @@ class CallDetails:
             found["languages"] = Problem(Code.REQUIRED)
         elif set(self.languages) - set(LANGUAGES):
             found["languages"] = Problem(Code.NOT_A_CHOICE)
-        for name, most in (("speakers_at_most", 20), ("proposals_at_most", 100)):
+        for name, most in (("speakers_at_most", 20), ("proposals_at_most", 100), ("follow_up_days", 60)):
             if not 1 <= getattr(self, name) <= most:
                 found[name] = Problem(Code.OUT_OF_RANGE)
         return found
@@ -434,12 +439,7 @@ async def put_field(
             await _keep_meaning(old, details)
             number = old.id
             await CallField.filter(id=number).update(**columns)
-            await CallFieldScope.filter(call_field_id=number).delete()
-        await _check_scope(event_id, details.type_ids, details.forum_ids)
-        for type_id in sorted(details.type_ids):
-            await CallFieldScope.create(call_field_id=number, session_type_id=type_id)
-        for forum_id in sorted(details.forum_ids):
-            await CallFieldScope.create(call_field_id=number, forum_id=forum_id)
+        await _put_scope(event_id, CallFieldScope, number, details)
         verb = "call_field.add" if old is None else "call_field.change"
         await journal.write(
             actor=actor, verb=verb, object_kind="call_field", object_id=number, event_id=event_id, at=at
@@ -447,12 +447,27 @@ async def put_field(
     return number
 
 
-async def _check_scope(event_id: int, type_ids: Iterable[int], forum_ids: Iterable[int]) -> None:
-    types = {one.id for one in await cfp_queries.session_types(event_id)}
-    if set(type_ids) - types:
+async def _put_scope(
+    event_id: int,
+    table: type[CallFieldScope | CallCodeOpens],
+    number: int,
+    details: FieldDetails | CodeDetails,
+) -> None:
+    """Writes the types and forums that a question is limited to, or that a code opens, in place of the old ones.
+
+    Raises NotFound for one that the event does not have.
+    """
+    if details.type_ids - {one.id for one in await cfp_queries.session_types(event_id)}:
         raise NotFound(ProposalCode.TYPE_UNKNOWN)
-    if set(forum_ids) - {row.id for row in await Forum.filter(event_id=event_id)}:
+    if details.forum_ids - {row.id for row in await Forum.filter(event_id=event_id)}:
         raise NotFound(ProposalCode.FORUM_UNKNOWN)
+    column = "call_field_id" if table is CallFieldScope else "call_code_id"
+    of: dict[str, Any] = {column: number}
+    await table.filter(**of).delete()
+    for type_id in sorted(details.type_ids):
+        await table.create(**of, session_type_id=type_id)
+    for forum_id in sorted(details.forum_ids):
+        await table.create(**of, forum_id=forum_id)
 
 
 async def _keep_meaning(old: CallField, details: FieldDetails) -> None:
@@ -545,12 +560,7 @@ async def put_code(
                         raise NotFound()
         except db.IntegrityError as error:
             raise await _why(code_id, details) from error
-        await CallCodeOpens.filter(call_code_id=number).delete()
-        await _check_scope(event_id, details.type_ids, details.forum_ids)
-        for type_id in sorted(details.type_ids):
-            await CallCodeOpens.create(call_code_id=number, session_type_id=type_id)
-        for forum_id in sorted(details.forum_ids):
-            await CallCodeOpens.create(call_code_id=number, forum_id=forum_id)
+        await _put_scope(event_id, CallCodeOpens, number, details)
         verb = "call_code.add" if code_id is None else "call_code.change"
         await journal.write(
             actor=actor, verb=verb, object_kind="call_code", object_id=number, event_id=event_id, at=at

@@ -25,7 +25,7 @@ from agenda.cfp_queries import CallFacts
 from agenda.cfp_shown import CALL, LANGUAGE_NAMES, language_words
 from agenda.proposal_rules import Need, Subject
 from agenda.rules import SessionKind
-from events import access
+from events import access, queries
 from events.access import Door
 from events.desk import shared
 from events.desk.shared import DeskPage, Reader
@@ -89,6 +89,7 @@ class SettingsPage(DeskPage):
     zone: str
     languages: Sequence[tuple[str, str]]
     chosen: Sequence[str]
+    tickets: Sequence[tuple[str, str]]
     public_href: str
     is_new: bool
 
@@ -101,6 +102,7 @@ def tabs(door: Door, current: str) -> Sequence[tuple[str, str, bool]]:
             (i18n.gettext(words[0]), render.url(LIST, slug=slug, kind=kind), current == kind)
             for kind, words in KINDS.items()
         ),
+        (i18n.gettext("Review"), render.url("agenda.desk.review_setup", slug=slug), False),
     ]
 
 
@@ -115,6 +117,8 @@ def _call_values(call: CallFacts, zone: str) -> dict[str, str]:
         **{name: "1" if getattr(call, name) else "" for name in _FLAGS},
         "speakers_at_most": str(call.speakers_at_most),
         "proposals_at_most": str(call.proposals_at_most),
+        "follow_up_days": str(call.follow_up_days),
+        "speaker_ticket_type": str(call.speaker_ticket_type_id or ""),
     }
 
 
@@ -125,6 +129,10 @@ async def settings(request: Request, door: Door) -> Response:
     values: Mapping[str, str] = _call_values(known, zone)
     chosen: Sequence[str] = known.languages
     problems: Mapping[str, Problem] = {}
+    tickets = [
+        (str(one.id), one.name.in_(i18n.current_locale()))
+        for one in await queries.ticket_types(door.event.id)
+    ]
     if request.method == "POST":
         data = await forms.form_data(request)
         values, chosen = shared.typed_values(data), shared.chosen_many(data, "languages")
@@ -133,11 +141,17 @@ async def settings(request: Request, door: Door) -> Response:
         numbers = {
             name: read.whole_number(name, required=True) for name in ("speakers_at_most", "proposals_at_most")
         }
+        days = read.whole_number("follow_up_days")
+        ticket_type = shared.whole_id(values.get("speaker_ticket_type"))
+        if ticket_type is not None and str(ticket_type) not in dict(tickets):
+            read.wrong("speaker_ticket_type", Code.NOT_A_CHOICE)
         details = CallDetails(
             intro=shared.gathered(values, "intro", known.intro),
             languages=tuple(chosen),
             speakers_at_most=numbers["speakers_at_most"] or 0,
             proposals_at_most=numbers["proposals_at_most"] or 0,
+            follow_up_days=known.follow_up_days if days is None else days,
+            speaker_ticket_type_id=ticket_type,
             is_published=read.flag("is_published"),
             asks_travel=read.flag("asks_travel"),
             asks_availability=read.flag("asks_availability"),
@@ -161,6 +175,7 @@ async def settings(request: Request, door: Door) -> Response:
         zone=zone,
         languages=[(tag, language_words(tag)) for tag in LANGUAGE_NAMES],
         chosen=chosen,
+        tickets=tickets,
         public_href=render.url(CALL, slug=door.event.slug) if call else "",
         is_new=call is None,
     )
@@ -354,7 +369,7 @@ def _ids(values: Values, name: str, read: Reader) -> tuple[int, ...]:
     return tuple(number for number in found if number is not None)
 
 
-def _code(read: Reader, name: LocalizedText, fallback: str) -> str:
+def code_of(read: Reader, name: LocalizedText, fallback: str) -> str:
     """The code that was typed, or one out of the English name, so that nobody has to think of one."""
     plain = "".join(
         char if char.isascii() and char.isalnum() else "-" for char in name.get("en", "").casefold()
@@ -372,7 +387,7 @@ def _details(kind: str, values: Values, zone: str, old: LocalizedText | None, fa
     match kind:
         case "types":
             found = TypeDetails(
-                code=_code(read, name, fallback),
+                code=code_of(read, name, fallback),
                 name=name,
                 minutes=read.whole_number("minutes", required=True) or 0,
                 kind=shared.word_of(SessionKind, read.text("kind")) or SessionKind.TALK,
@@ -384,7 +399,7 @@ def _details(kind: str, values: Values, zone: str, old: LocalizedText | None, fa
             )
         case "forums":
             found = ForumDetails(
-                code=_code(read, name, fallback),
+                code=code_of(read, name, fallback),
                 name=name,
                 description=shared.gathered(read.values, "description"),
                 colour=read.text("colour"),
@@ -407,7 +422,7 @@ def _details(kind: str, values: Values, zone: str, old: LocalizedText | None, fa
             found = CommunityDetails(name=name, url=read.text("url"), position=position)
         case "tags":
             found = TagDetails(
-                code=_code(read, name, fallback),
+                code=code_of(read, name, fallback),
                 name=name,
                 colour=read.text("colour"),
                 is_public=read.flag("is_public"),
@@ -416,7 +431,7 @@ def _details(kind: str, values: Values, zone: str, old: LocalizedText | None, fa
         case "questions":
             label = shared.gathered(read.values, "label")
             found = FieldDetails(
-                code=_code(read, label, fallback),
+                code=code_of(read, label, fallback),
                 subject=shared.word_of(Subject, read.text("subject")) or Subject.PROPOSAL,
                 kind=shared.word_of(FieldKind, read.text("kind")) or FieldKind.LINE,
                 label=label,

@@ -55,7 +55,7 @@ from events.questionnaire import QuestionField
 from events.rules import EventFacts, FieldKind, Permission
 from kernel import codes
 from kernel.errors import Code, Conflict, Forbidden, Invalid, Problem, TooMany
-from kernel.text import LocalizedText
+from kernel.text import LOCALES, LocalizedText
 from people import limits
 from people import rules as people_rules
 from people.rules import Limit, PeopleCode
@@ -105,6 +105,7 @@ class KeptFile:
 @dataclass(frozen=True, kw_only=True)
 class FormPage(FormContext):
     template: ClassVar[str] = "agenda/cfp_form.html"
+    typed_form: str = "f-call"
     heading: str
     form_id: str
     version: str
@@ -545,19 +546,25 @@ def labels_of(langs: Sequence[tuple[str, str]], questions: Sequence[AskedField])
     }
 
 
+def _person_values(said: cfp_queries.SpeakerFacts | cfp_queries.ProfileFacts) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, text in (
+        ("name", said.name),
+        ("organisation", said.organisation),
+        ("job", said.title),
+        ("bio", said.bio),
+    ):
+        values |= shared.spread(name, text)
+    return values
+
+
 async def _own_values(door: Door, at_hand: World) -> dict[str, str]:
     """What the form knows of somebody who begins: their speaker of this event, else their profile, else their name."""
     values: dict[str, str] = {}
     if door.actor.id and not door.actor.token_id and door.actor.signed_in:
         profile = await cfp_queries.find_profile(door.actor.id)
         if profile is not None:
-            for name, text in (
-                ("name", profile.name),
-                ("organisation", profile.organisation),
-                ("job", profile.title),
-                ("bio", profile.bio),
-            ):
-                values |= shared.spread(name, text)
+            values |= _person_values(profile)
         elif door.actor.name:
             values[f"name.{i18n.current_locale()}"] = door.actor.name
     active = [one for one in at_hand.types if one.is_active and not one.needs_code]
@@ -596,13 +603,7 @@ async def _stored_values(
     own = proposal.speaker_of(door.actor.id)
     if own is not None:
         speaker = own.speaker
-        for name, text in (
-            ("name", speaker.name),
-            ("organisation", speaker.organisation),
-            ("job", speaker.title),
-            ("bio", speaker.bio),
-        ):
-            values |= shared.spread(name, text)
+        values |= _person_values(speaker)
         values["travel"] = {True: "yes", False: "no", None: ""}[speaker.wants_travel_support]
         values["travel_note"] = speaker.travel_note
         for name, said in zip(CONSENTS, own.allows, strict=True):
@@ -715,8 +716,8 @@ async def new(request: Request, door: Door) -> Response:
         return await _form(request, door, at_hand, proposal=None, values=values, many={})
     data = await forms.form_data(request, max_files=FILES_MAX, max_fields=questionnaire.FIELDS_MAX)
     typed = await _read(door, at_hand, data, is_speaker=True, at=at)
-    if not _is_person(door):
-        return await _to_sign_in(request, door, typed, at)
+    if "lang" in typed.values or not _is_person(door):
+        return await _set_aside(request, door, typed, at)
     return await _keep(request, door, at_hand, typed, proposal=None, at=at)
 
 
@@ -724,13 +725,15 @@ def _is_person(door: Door) -> bool:
     return door.may(Permission.SUBMIT) and door.actor.signed_in and not door.actor.token_id
 
 
-async def _to_sign_in(
+async def _set_aside(
     request: Request, door: Door, typed: _Typed, at: datetime, *, proposal_code: str = ""
 ) -> Response:
-    """Nobody is signed in (any more): what was typed waits, and the sign-in leads back to it."""
+    """Nobody is signed in (any more), or the reader wants another language: what was typed waits, and is there again
+    after the sign-in, or at once.
+    """
     form_id = forms.form_id(typed.values)
     browser = request.cookies.get(FORM_COOKIE, "") or codes.new_secret()
-    kept = {name: list(texts) for name, texts in typed.many.items()}
+    kept = {name: list(texts) for name, texts in typed.many.items() if name != "lang"}
     for name, key, file in (("picture", "cfp.picture", typed.picture), ("file", "cfp.file", typed.file)):
         if file is not None:
             kept[f"{name}.kept"] = [questionnaire.mark(door.event.id, key, file)]
@@ -740,9 +743,14 @@ async def _to_sign_in(
     await limits.count(KEPT, request.client.host if request.client else "", Code.TOO_MANY)
     await kept_forms.keep(form_id=form_id, event_id=door.event.id, browser=browser, typed=kept, at=at)
     here = render.url(EDIT, slug=door.event.slug, code=proposal_code) if proposal_code else new_href(door)
-    target = render.with_query(render.url("people.sign_in"), next=render.with_query(here, form=str(form_id)))
+    target = render.with_query(here, form=str(form_id))
+    locale = typed.values.get("lang")
+    if locale not in LOCALES:
+        target = render.with_query(render.url("people.sign_in"), next=target)
     response = render.see_other(target)
     signin.set_cookie(response, FORM_COOKIE, browser, lasts=kept_forms.LASTS)
+    if locale in LOCALES:
+        signin.set_language(response, locale)
     return response
 
 
@@ -896,15 +904,17 @@ async def edit(request: Request, door: Door) -> Response:
             raise Forbidden(Code.NOT_A_PERSON)
         data = await forms.form_data(request, max_files=FILES_MAX, max_fields=questionnaire.FIELDS_MAX)
         typed = await _read(door, at_hand, data, is_speaker=True, at=at)
-        return await _to_sign_in(request, door, typed, at, proposal_code=request.path_params["code"][:6])
+        return await _set_aside(request, door, typed, at, proposal_code=request.path_params["code"][:6])
     proposal, who = await own_proposal(request, door)
     is_speaker = proposal.speaker_of(door.actor.id) is not None
     if request.method == "POST":
         data = await forms.form_data(request, max_files=FILES_MAX, max_fields=questionnaire.FIELDS_MAX)
         typed = await _read(door, at_hand, data, is_speaker=is_speaker, at=at)
+        if "lang" in typed.values:
+            return await _set_aside(request, door, typed, at, proposal_code=proposal.code)
         return await _keep(request, door, at_hand, typed, proposal=proposal, at=at)
     call_open = proposals.call_open_for(at_hand, proposal, at)
-    if not may_edit(proposal.state, who=who, call_open=call_open):
+    if not may_edit(proposal.state, who=who, call_open=call_open, phase_lets=at_hand.lets_edit(at)):
         raise Forbidden(ProposalCode.NOT_EDITABLE)
     kept = await _kept_form(request, door, at)
     if kept is not None:

@@ -16,6 +16,7 @@ from agenda.cfp_queries import ProposalFacts
 from agenda.cfp_shown import (
     CALL,
     EDIT,
+    INSIDE,
     LANG_BOXES,
     ONE,
     OWN,
@@ -29,12 +30,14 @@ from agenda.cfp_shown import (
     call_window,
     done_words,
     history_lines,
+    holds_of,
     left_words,
     new_href,
     number_in,
     open_call,
     own_proposal,
     person_line,
+    picture_response,
     refusal_words,
     require_person,
     said_of,
@@ -64,7 +67,6 @@ from events.desk.answers import file_response
 from events.rules import EventFacts, Permission
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from kernel.text import N_
-from people import pictures, uploads
 from web import i18n, render
 from web.render import Context
 from web.routing import Entry
@@ -87,6 +89,8 @@ class OwnPage(Context):
     left: str
     new_href: str
     call_href: str
+    #: What a speaker does beside the proposal: slides, travel, the profile. Empty before there is something to do.
+    speaker_href: str
     done: str
 
 
@@ -119,9 +123,16 @@ async def own(request: Request, door: Door) -> Response:
         left=left_words(at_hand.call, at, door.event.time_zone) if at_hand and is_open else "",
         new_href=new_href(door),
         call_href=render.url(CALL, slug=door.event.slug) if at_hand else "",
+        speaker_href=render.url("agenda.cfp.speaker", slug=door.event.slug)
+        if any(one.state in _SPEAKS for one in found)
+        else "",
         done=done_words(request),
     )
     return await render.page(request, page)
+
+
+#: From here on there is something to do on a speaker's own page.
+_SPEAKS: Final = frozenset({ProposalState.INVITED, ProposalState.ACCEPTED, ProposalState.CONFIRMED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,18 +188,6 @@ _ACTS: Final[Mapping[Verb, tuple[str, str, str]]] = {
 }
 
 
-def _holds(at_hand: World, proposal: ProposalFacts, at: datetime, *, complete: bool) -> frozenset[Condition]:
-    """The conditions of the table that are true now for its speakers."""
-    found = set()
-    if proposals.call_open_for(at_hand, proposal, at):
-        found.add(Condition.CALL_OPEN)
-    if complete:
-        found.add(Condition.COMPLETE)
-    if at_hand.call.confirm_by is None or at < at_hand.call.confirm_by:
-        found.add(Condition.IN_TIME)
-    return frozenset(found)
-
-
 def _next_step(
     at_hand: World, proposal: ProposalFacts, event: EventFacts, at: datetime, lacking: Sequence[str]
 ) -> str:
@@ -224,9 +223,6 @@ def _next_step(
             return ""
 
 
-_INSIDE: Final = frozenset({"pend", "tag"})
-
-
 async def one(request: Request, door: Door) -> Response:
     """A proposal as its speakers see it: how it stands, what is needed next, how it will read."""
     require_person(door)
@@ -245,14 +241,15 @@ async def _one_page(request: Request, door: Door, *, trouble: str = "", status: 
     labels = labels_of([("x", "")], [])
     questions = {one.question.name: one.question.label.in_(locale) for one in at_hand.fields}
     lacking = [questions.get(name) or labels.get(name) or labels.get(f"{name}.x", name) for name in lacks]
-    holds = _holds(at_hand, proposal, at, complete=not lacks)
+    holds = holds_of(at_hand, proposal, at, complete=not lacks)
     # Speaking for oneself: what a chair decides has pages of its own.
     verbs = moves_of(proposal.state, who=who & {Who.SPEAKER}, holds=holds)
     is_writer = Who.SPEAKER in who
     own_place = proposal.speaker_of(door.actor.id)
-    can_edit = may_edit(proposal.state, who=who, call_open=Condition.CALL_OPEN in holds)
+    is_open, phase_lets = Condition.CALL_OPEN in holds, at_hand.lets_edit(at)
+    can_edit = may_edit(proposal.state, who=who, call_open=is_open, phase_lets=phase_lets)
     # What organisers prepare among themselves is not its speakers' to read.
-    changes = [one for one in await cfp_queries.history(proposal.id) if one.verb not in _INSIDE]
+    changes = [one for one in await cfp_queries.history(proposal.id) if one.verb not in INSIDE]
     names = await actor_names([one.actor_key for one in changes])
 
     def at_(name: str, **more: Any) -> str:
@@ -356,7 +353,7 @@ def _moving(verb: Verb, done: str) -> Any:
                     proposal_id=proposal.id,
                     verb=verb,
                     who=who & {Who.SPEAKER},
-                    holds=_holds(at_hand, proposal, at, complete=complete),
+                    holds=holds_of(at_hand, proposal, at, complete=complete),
                     at=at,
                 )
         except Invalid as refusal:
@@ -382,9 +379,9 @@ async def _discard(request: Request, door: Door) -> Response:
 async def _editable(request: Request, door: Door) -> ProposalFacts:
     require_person(door)
     proposal, who = await own_proposal(request, door)
-    at_hand = await open_call(door)
-    call_open = proposals.call_open_for(at_hand, proposal, datetime.now(UTC))
-    if not may_edit(proposal.state, who=who, call_open=call_open):
+    at_hand, at = await open_call(door), datetime.now(UTC)
+    call_open = proposals.call_open_for(at_hand, proposal, at)
+    if not may_edit(proposal.state, who=who, call_open=call_open, phase_lets=at_hand.lets_edit(at)):
         raise Forbidden(ProposalCode.NOT_EDITABLE)
     return proposal
 
@@ -446,14 +443,7 @@ async def _file(request: Request, door: Door) -> Response:
 async def _picture(request: Request, door: Door) -> Response:
     """The sender's own picture, for the form that shows it again."""
     proposal, _ = await own_proposal(request, door)
-    place = proposal.speaker_of(door.actor.id)
-    if place is None or place.speaker.picture_upload_id is None:
-        raise NotFound()
-    data, _ = await uploads.read(place.speaker.picture_upload_id)
-    kind = pictures.kind_of(data)
-    if not kind:
-        raise NotFound()
-    return Response(data, media_type=kind, headers={"cache-control": "private, no-cache"})
+    return await picture_response(proposal.speaker_of(door.actor.id))
 
 
 _MAY: Final = Permission.SUBMIT

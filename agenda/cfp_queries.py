@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -478,6 +479,12 @@ def speaker_facts(row: Speaker) -> SpeakerFacts:
     )
 
 
+async def speaker_names(ids: Iterable[int]) -> Mapping[int, LocalizedText]:
+    """Names by speaker's id; one statement."""
+    rows = await Speaker.filter(id__in=list(ids)).values("id", "name")
+    return {int(row["id"]): LocalizedText.of(row["name"]) for row in rows}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileFacts:
     name: LocalizedText
@@ -606,8 +613,14 @@ _PLAIN: Final = (
 )
 
 
+_CODE: Final = re.compile("[0-9A-Za-z]{6}", re.ASCII)
+
+
 async def find_proposal(event_id: int, code: str) -> ProposalFacts | None:
     """A proposal by its code; six statements."""
+    if not _CODE.fullmatch(code):
+        # What no column holds is nobody's code.
+        return None
     row = await Proposal.get_or_none(event_id=event_id, code=code.upper())
     return await _whole(row) if row is not None else None
 
@@ -615,6 +628,12 @@ async def find_proposal(event_id: int, code: str) -> ProposalFacts | None:
 async def find_proposal_by_id(proposal_id: int) -> ProposalFacts | None:
     row = await Proposal.get_or_none(id=proposal_id)
     return await _whole(row) if row is not None else None
+
+
+async def ids_of_codes(event_id: int, codes: Sequence[str]) -> Mapping[str, int]:
+    """Proposals by their codes; a code without one is left out."""
+    rows = await Proposal.filter(event_id=event_id, code__in=list(codes)).only("id", "code")
+    return {row.code: row.id for row in rows}
 
 
 async def _whole(row: Proposal) -> ProposalFacts:
@@ -705,7 +724,7 @@ _LINE: Final = (
 )
 
 
-def _text(value: Any) -> LocalizedText:
+def text_of(value: Any) -> LocalizedText:
     return LocalizedText.of(orjson.loads(value) if isinstance(value, str) else value)
 
 
@@ -717,7 +736,7 @@ async def _lines(rows: Sequence[Mapping[str, Any]]) -> Sequence[ProposalLine]:
         f"WHERE l.proposal_id {db.in_list('$1', 'int')} ORDER BY l.position, l.id",
         ids,
     ):
-        names.setdefault(one["proposal_id"], []).append(_text(one["name"]))
+        names.setdefault(one["proposal_id"], []).append(text_of(one["name"]))
     waiting = {
         row["proposal_id"]: int(row["total"])
         for row in await db.query(
@@ -736,7 +755,7 @@ async def _lines(rows: Sequence[Mapping[str, Any]]) -> Sequence[ProposalLine]:
                 code=row["code"],
                 state=ProposalState(row["state"]),
                 pending_state=row["pending_state"],
-                title=_text(row["title"]),
+                title=text_of(row["title"]),
                 session_type_id=row["session_type_id"],
                 forum_id=row["forum_id"],
                 language=row["language"],
@@ -784,6 +803,19 @@ class ProposalPage:
     states: Mapping[ProposalState, int]
 
 
+def words_match(text: str, values: list[Any]) -> str:
+    """SQL for proposals ``p`` in which each word of a folded text stands: in the words, the code or a speaker's name."""
+    where = ""
+    for word in text.split()[:8]:
+        values.append(f"%{word.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%")
+        like = f"LIKE ${len(values)} ESCAPE '!'"
+        where += (
+            f" AND (p.search {like} OR lower(p.code) {like} OR EXISTS (SELECT 1 FROM proposal_speaker l "  # noqa: S608 -- our own words
+            f"JOIN speaker s ON s.id = l.speaker_id WHERE l.proposal_id = p.id AND s.search {like}))"
+        )
+    return where
+
+
 async def list_proposals(event_id: int, wanted: Wanted, *, page: int = 1) -> ProposalPage:
     """One page of the desk's list, the newest first; five statements however many there are."""
     reach = " AND p.state <> 'draft'"
@@ -807,13 +839,7 @@ async def list_proposals(event_id: int, wanted: Wanted, *, page: int = 1) -> Pro
         if value is not None:
             values.append(str(value) if column == "state" else value)
             where += f" AND p.{column} = ${len(values)}"
-    for word in wanted.text.split()[:8]:
-        values.append(f"%{word.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%")
-        like = f"LIKE ${len(values)} ESCAPE '!'"
-        where += (
-            f" AND (p.search {like} OR lower(p.code) {like} OR EXISTS (SELECT 1 FROM proposal_speaker l "  # noqa: S608 -- our own words
-            f"JOIN speaker s ON s.id = l.speaker_id WHERE l.proposal_id = p.id AND s.search {like}))"
-        )
+    where += words_match(wanted.text, values)
     [counted] = await db.query(
         f"SELECT count(*) AS total FROM proposal p WHERE p.event_id = $1{where}",  # noqa: S608 -- our own words
         *values,
@@ -845,15 +871,28 @@ class Change:
 
 async def history(proposal_id: int, *, limit: int = 500) -> Sequence[Change]:
     """What has happened to a proposal, the latest first."""
+    rows = await ProposalChange.filter(proposal_id=proposal_id).order_by("-id").limit(limit)
+    return [_change(row) for row in rows]
+
+
+async def histories(proposal_ids: Sequence[int]) -> Sequence[tuple[int, Change]]:
+    """All that has happened to these, in its order; one statement, in parts for very many."""
     return [
-        Change(
-            at=row.at,
-            actor_key=row.actor_key,
-            verb=row.verb,
-            field=row.field,
-            old=row.old,
-            new=row.new,
-            reason=row.reason,
-        )
-        for row in await ProposalChange.filter(proposal_id=proposal_id).order_by("-id").limit(limit)
+        (row.proposal_id, _change(row))
+        for first in range(0, len(proposal_ids), 10_000)
+        for row in await ProposalChange.filter(
+            proposal_id__in=list(proposal_ids[first : first + 10_000])
+        ).order_by("id")
     ]
+
+
+def _change(row: ProposalChange) -> Change:
+    return Change(
+        at=row.at,
+        actor_key=row.actor_key,
+        verb=row.verb,
+        field=row.field,
+        old=row.old,
+        new=row.new,
+        reason=row.reason,
+    )

@@ -16,6 +16,7 @@ from agenda.cfp_queries import ProposalFacts
 from agenda.proposal_rules import (
     CONSENTS,
     CallWindow,
+    Condition,
     Level,
     ProposalCode,
     ProposalState,
@@ -33,7 +34,7 @@ from events.ticket_rules import fold_code
 from kernel.actor import ActorKind
 from kernel.errors import Code, Forbidden, NotFound, Problem, Refusal
 from kernel.text import N_, LocalizedText
-from people import limits
+from people import limits, pictures, uploads
 from people import queries as people
 from people.rules import Limit
 from web import i18n, render
@@ -125,6 +126,24 @@ async def open_call(door: Door) -> World:
     if found is None or not (found.call.is_published or door.may(Permission.CHANGE_CALL)):
         raise NotFound()
     return found
+
+
+def holds_of(
+    at_hand: World, proposal: ProposalFacts, at: datetime, *, complete: bool
+) -> frozenset[Condition]:
+    """The conditions of the table that are true now for a proposal's speakers."""
+    found = set()
+    if proposals.call_open_for(at_hand, proposal, at):
+        found.add(Condition.CALL_OPEN)
+    if complete:
+        found.add(Condition.COMPLETE)
+    if at_hand.call.confirm_by is None or at < at_hand.call.confirm_by:
+        found.add(Condition.IN_TIME)
+    return frozenset(found)
+
+
+#: Verbs of the history that organisers do among themselves: not for a proposal's own speakers to read.
+INSIDE: Final = frozenset({"pend", "tag"})
 
 
 async def asked_along(door: Door, at: datetime) -> Sequence[tuple[str, str]]:
@@ -284,6 +303,17 @@ def person_line(one: cfp_queries.JoinedSpeaker, leave_href: str = "") -> Person:
     )
 
 
+async def picture_response(place: cfp_queries.JoinedSpeaker | None) -> Response:
+    """A speaker's picture, for somebody who may see it; kept by nobody. Raises NotFound for none."""
+    if place is None or place.speaker.picture_upload_id is None:
+        raise NotFound()
+    data, _ = await uploads.read(place.speaker.picture_upload_id)
+    kind = pictures.kind_of(data)
+    if not kind:
+        raise NotFound()
+    return Response(data, media_type=kind, headers={"cache-control": "private, no-cache"})
+
+
 _HISTORY: Final[Mapping[str, str]] = {
     "create": N_("Begun"),
     "edit": N_("Changed"),
@@ -300,6 +330,7 @@ _HISTORY: Final[Mapping[str, str]] = {
     "pend": N_("Decision prepared"),
     "resource": N_("Files and links"),
     "invite_speaker": N_("Speaker invited"),
+    "follow_up": N_("Asked again"),
     "join": N_("Speaker joined"),
     "join_declined": N_("Speaker declined"),
     "speakers": N_("Speakers"),
@@ -390,7 +421,12 @@ async def actor_names(keys: Sequence[str]) -> Mapping[str, str]:
     """Who acted, as organisers and speakers may read it: the account's name, else its address."""
     ids = {key: int(key.partition(":")[2]) for key in keys if key.startswith("account:")}
     known = await people.accounts(set(ids.values()))
-    return {key: known[number].name or known[number].email for key, number in ids.items() if number in known}
+    found = {key: known[number].name or known[number].email for key, number in ids.items() if number in known}
+    # By a secret link: nobody is signed in then.
+    linked = {key: int(key.partition(":")[2]) for key in keys if key.startswith("speaker:")}
+    names = await cfp_queries.speaker_names(linked.values()) if linked else {}
+    locale = i18n.current_locale()
+    return found | {key: names[number].in_(locale) for key, number in linked.items() if names.get(number)}
 
 
 def refusal_words(refusal: Refusal) -> str:

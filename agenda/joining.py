@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from agenda import cfp_queries, history, speakers
+from agenda import cfp_queries, history, letter_templates, speaker_tickets, speakers
 from agenda.cfp_queries import JoinFacts, ProposalFacts
 from agenda.history import Line
+from agenda.letter_rules import Occasion, Placeholder, filled, filled_line
 from agenda.models import Proposal, ProposalSpeaker, SpeakerInvitation
 from agenda.proposal_rules import IN_PLAY, JoinState, ProposalCode, ProposalState
 from events import queries as events
@@ -20,7 +21,7 @@ from kernel import codes, db
 from kernel.actor import Actor, ActorKind
 from kernel.db import unit_of_work
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, Problem, TooMany
-from kernel.text import LOCALES, N_, LocalizedText
+from kernel.text import N_, LocalizedText
 from people import journal, letters, rules
 from people.letters import Composed
 from people.rules import PeopleCode
@@ -70,7 +71,7 @@ async def letter_parts(join_id: int, locale: str) -> Composed | None:
     link = render.absolute(
         render.with_query(render.url("agenda.cfp.join", slug=event.slug), key=key_of(found.id, found.round))
     )
-    return Composed(text_suffix=f"\n{link}\n")
+    return Composed(link=link, link_needed=True)
 
 
 # --- asked -------------------------------------------------------------------------------------------------------
@@ -235,6 +236,9 @@ async def _join(actor: Actor, event_id: int, join_id: int, locale: str, at: date
             position=await ProposalSpeaker.filter(proposal_id=found.proposal_id).count(),
             joined_at=at,
         )
+    proposal = await Proposal.get(id=found.proposal_id)
+    if proposal.state == ProposalState.CONFIRMED:
+        await speaker_tickets.ensure(actor=actor, speaker_id=speaker_id, at=at)
     await history.write(
         actor=actor,
         proposal_id=found.proposal_id,
@@ -322,13 +326,6 @@ async def _note(actor: Actor, proposal_id: int, at: datetime, old: str | None, n
 
 # --- the letter --------------------------------------------------------------------------------------------------
 
-_SUBJECT: Final = N_("You are asked to speak along: %(title)s")
-_TEXT: Final = N_("""Hello,
-
-%(who)s names you as a speaker of “%(title)s”, a proposal for %(event)s.
-
-Open the link at the end of this letter, sign in with %(email)s, and say whether you join. The invitation is for this address alone and ends on %(until)s. If it means nothing to you, do nothing.
-""")
 _SOMEBODY: Final = N_("Another speaker")
 
 
@@ -338,7 +335,9 @@ async def _write_letter(actor: Actor, join_id: int, at: datetime) -> None:
     event = await events.find_event_by_id(proposal.event_id)
     assert event is not None
     await SpeakerInvitation.filter(id=join_id).update(letters=row.letters + 1)
-    order = sorted(LOCALES, key=lambda locale: locale != row.locale)
+    words = (await letter_templates.find(event.id, Occasion.JOIN)).words
+    # Nobody knows yet what somebody reads who has no account: the asker's language first, then the other.
+    order = sorted(words.text, key=lambda locale: locale != row.locale)
     subjects, texts = [], []
     for locale in order:
         token = i18n.use_locale(locale)
@@ -346,24 +345,21 @@ async def _write_letter(actor: Actor, join_id: int, at: datetime) -> None:
             until = render.moment(row.expires_at, event.time_zone)
         finally:
             i18n.reset_locale(token)
-        title = " ".join(LocalizedText.of(proposal.title).in_(locale).split())
-        subjects.append(i18n.gettext_in(locale, _SUBJECT) % {"title": title})
-        texts.append(
-            i18n.gettext_in(locale, _TEXT)
-            % {
-                "who": " ".join(actor.name.split()) or i18n.gettext_in(locale, _SOMEBODY),
-                "title": title,
-                "event": " ".join(event.name.in_(locale).split()),
-                "email": row.email,
-                "until": until,
-            }
-        )
+        values = {
+            Placeholder.WHO: " ".join(actor.name.split()) or i18n.gettext_in(locale, _SOMEBODY),
+            Placeholder.TITLE: " ".join(LocalizedText.of(proposal.title).in_(locale).split()),
+            Placeholder.EVENT: " ".join(event.name.in_(locale).split()),
+            Placeholder.EMAIL: row.email,
+            Placeholder.DEADLINE: until,
+        }
+        subjects.append(filled_line(words.subject.in_(locale), values)[: letters.SUBJECT_MAX])
+        texts.append(filled(words.text[locale], values) + "\n")
     await letters.queue(
         key=f"co_speaker:{row.id}:{row.letters + 1}",
         to_email=row.email,
         locale=order[0],
         subject=subjects[0],
-        text="\n----\n\n".join(texts),
+        text="\n\n----\n\n".join(texts),
         at=at,
         event_id=event.id,
         composer=COMPOSER,

@@ -74,6 +74,8 @@ class Call(Model):
     reviews_needed = fields.IntField(default=3)
     #: review_rules.Total: mean, median
     total_by = CodeField(default="mean")
+    #: When somebody last chose the active phase of the review by hand.
+    phase_set_at = fields.DatetimeField(null=True)
     #: Days until an invited speaker who has not answered is asked again.
     follow_up_days = fields.IntField(default=3)
     #: What a confirmed speaker is registered as; NULL: the first ticket type for speakers.

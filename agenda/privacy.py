@@ -6,13 +6,15 @@ their reason. What two people wrote stays the other's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from agenda.cfp_queries import speaker_facts
+from agenda import cfp_queries, speaker_letters
+from agenda.cfp_queries import StoredAnswer, speaker_facts
 from agenda.models import Proposal, ProposalSpeaker, Speaker, SpeakerProfile
 from agenda.proposal_rules import IN_PLAY
+from agenda.proposal_rules import Subject as About
 from agenda.words import STATE_WORDS
 from events.privacy import Erased
 from kernel import db
@@ -24,6 +26,9 @@ from people.privacy import ROWS_MAX, Fact, Held, Subject
 
 #: Speakers that one run of the chore drops: a statement or ten each, well inside a lease.
 BATCH: Final = 100
+
+
+_REVIEWER_WORDS: Final = {"organisation": N_("Organisation"), "too_near": N_("Too near to judge")}
 
 
 def connect() -> None:
@@ -58,12 +63,19 @@ async def held(subject: Subject) -> Sequence[Held]:
     found |= {row.id: row for row in await Proposal.filter(id__in=ids[:ROWS_MAX] or [0])}
     allowed = {link.proposal_id: link for link in links}
     reviews = await db.query(
-        "SELECT proposal_id, reason, recommends, created_at FROM review WHERE account_id = $1 "  # noqa: S608 -- our own words
+        "SELECT id, proposal_id, reason, recommends, created_at FROM review WHERE account_id = $1 "  # noqa: S608 -- our own words
         f"ORDER BY id LIMIT {ROWS_MAX}",
         subject.account_id,
     )
+    answered = await cfp_queries.answers_of(review_ids=[row["id"] for row in reviews])
     comments = await db.query(
         f"SELECT proposal_id, text, at FROM proposal_comment WHERE account_id = $1 ORDER BY id LIMIT {ROWS_MAX}",  # noqa: S608
+        subject.account_id,
+    )
+    about = await db.query(
+        "SELECT 'organisation' AS key, organisation AS said FROM reviewer WHERE account_id = $1 AND organisation <> '' "  # noqa: S608
+        "UNION ALL SELECT 'too_near', organisation FROM conflict_of_interest WHERE account_id = $1 "
+        f"AND organisation IS NOT NULL LIMIT {ROWS_MAX}",
         subject.account_id,
     )
     return (
@@ -80,10 +92,22 @@ async def held(subject: Subject) -> Sequence[Held]:
                 [
                     Fact("proposal", N_("Proposal"), row["proposal_id"]),
                     Fact("reason", N_("Reason"), row["reason"]),
+                    Fact(
+                        "recommends",
+                        N_("Decision"),
+                        row["recommends"],
+                        STATE_WORDS.get(row["recommends"], ""),
+                    ),
+                    Fact("answers", N_("Answers"), _said(answered.get((About.REVIEW, row["id"]), {}))),
                     Fact("at", N_("When"), row["created_at"]),
                 ]
                 for row in reviews
             ],
+        ),
+        Held(
+            "reviewing",
+            N_("As a reviewer"),
+            [[Fact(row["key"], _REVIEWER_WORDS[row["key"]], row["said"])] for row in about],
         ),
         Held(
             "comments",
@@ -100,6 +124,11 @@ async def held(subject: Subject) -> Sequence[Held]:
     )
 
 
+def _said(answers: Mapping[int, StoredAnswer]) -> str:
+    """Answers in one line, files by their names."""
+    return "; ".join(str(one.filename or one.value) for one in answers.values())
+
+
 def _speaker(row: Speaker) -> Sequence[Fact]:
     facts = speaker_facts(row)
     return [
@@ -110,7 +139,18 @@ def _speaker(row: Speaker) -> Sequence[Fact]:
         Fact("bio", N_("About you"), dict(facts.bio)),
         Fact("email", N_("E-mail"), facts.email),
         Fact("phone", N_("Phone"), facts.phone),
+        Fact("wants_travel_support", N_("Travel support"), row.wants_travel_support),
         Fact("travel_note", N_("About your travel"), facts.travel_note),
+        Fact("arrives_at", N_("Arrival"), row.arrives_at),
+        Fact("leaves_at", N_("Departure"), row.leaves_at),
+        Fact("arrival_note", N_("Flight, train, station"), row.arrival_note),
+        Fact("wants_hotel", N_("Hotel room"), row.wants_hotel),
+        Fact("hotel_note", N_("About the room"), row.hotel_note),
+        Fact("wants_pick_up", N_("Pick-up"), row.wants_pick_up),
+        Fact("pick_up_note", N_("About the pick-up"), row.pick_up_note),
+        Fact("host_name", N_("Who looks after you"), row.host_name),
+        Fact("host_contact", N_("How to reach them"), row.host_contact),
+        Fact("note", N_("The organisers' note"), row.note),
         Fact("picture", N_("Your picture"), N_("a file") if facts.picture_upload_id else None),
     ]
 
@@ -207,7 +247,12 @@ async def _drop(people: Sequence[Speaker], at: datetime) -> None:
         bio=LocalizedText(),
         picture_upload_id=None,
         availability=None,
+        wants_travel_support=None,
         travel_note="",
+        arrives_at=None,
+        leaves_at=None,
+        wants_hotel=None,
+        wants_pick_up=None,
         arrival_note="",
         hotel_note="",
         pick_up_note="",
@@ -231,6 +276,8 @@ async def _drop(people: Sequence[Speaker], at: datetime) -> None:
     gone += [int(row["upload_id"]) for row in answered]
     if gone:
         await uploads.expire(gone)
+    # By number, too: the address may have been another one when a letter was written.
+    await speaker_letters.erase(ids)
     by_event: dict[int, list[Speaker]] = {}
     for row in people:
         by_event.setdefault(row.event_id, []).append(row)
@@ -305,6 +352,9 @@ async def _drop_account(account_id: int, at: datetime) -> None:
         account_id=None, notes="", previous_talks="", form_id=None
     )
     await db.execute("UPDATE review SET reason = '' WHERE account_id = $1", account_id)
+    await _drop_review_answers("account_id = $1", account_id)
+    # What was given to them goes to somebody else.
+    await db.execute("DELETE FROM review_assignment WHERE account_id = $1", account_id)
     await db.execute(
         "UPDATE proposal_comment SET text = '', removed_at = $2 WHERE account_id = $1", account_id, at
     )
@@ -315,3 +365,14 @@ async def _drop_account(account_id: int, at: datetime) -> None:
         "AND field IN ('notes', 'previous_talks')",
         f"account:{account_id}",
     )
+
+
+async def _drop_review_answers(whose: str, value: Any) -> None:
+    """What reviews say beside their points, files with it; ``whose`` is a condition on ``review``."""
+    gone = await db.query(
+        f"DELETE FROM call_answer WHERE review_id IN (SELECT id FROM review WHERE {whose}) RETURNING upload_id",  # noqa: S608 -- our own words
+        value,
+    )
+    files = [int(row["upload_id"]) for row in gone if row["upload_id"] is not None]
+    if files:
+        await uploads.expire(files)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agenda import cfp_queries, proposals, resources, standing
+from agenda import bulk, cfp_queries, dashboard_pages, proposals, resources, review_queries, standing
 from agenda.cfp_queries import ProposalFacts, Wanted
 from agenda.cfp_shown import (
     STATE_KINDS,
@@ -19,11 +19,13 @@ from agenda.cfp_shown import (
     history_lines,
     language_words,
     person_line,
+    picture_response,
     refusal_words,
     said_of,
     state_words,
     texts_of,
 )
+from agenda.dashboard_rules import sees_decision
 from agenda.proposal_rules import DECISIONS, ProposalCode, ProposalState, Verb, fallback, may_pend, moves_of
 from events import access
 from events.access import Door
@@ -34,7 +36,6 @@ from events.form_rules import in_words
 from events.rules import Permission, fold
 from kernel.errors import Conflict, Forbidden, NotFound
 from kernel.text import N_
-from people import pictures, uploads
 from web import forms, i18n, render
 from web.routing import Entry
 
@@ -73,6 +74,8 @@ class ListPage(DeskPage):
     forums: Sequence[tuple[str, str]]
     settings_href: str
     call_href: str
+    import_href: str
+    export_href: str
 
 
 async def listed(request: Request, door: Door) -> Response:
@@ -92,6 +95,9 @@ async def listed(request: Request, door: Door) -> Response:
         for one in await cfp_queries.forums(event_id)
         if wanted.forum_ids is None or one.id in wanted.forum_ids
     }
+    prepared = [one.id for one in found.lines if one.pending_state]
+    looks = await review_queries.looks(door, prepared, shared.now())
+    told = {number for number, look in looks.items() if sees_decision(look.viewer, look.sees)}
     here = render.url(LIST, slug=slug)
     keep = {
         name: value
@@ -119,7 +125,7 @@ async def listed(request: Request, door: Door) -> Response:
                 kind=types.get(one.session_type_id or 0, ""),
                 forum=forums.get(one.forum_id or 0, ""),
                 state=(STATE_KINDS[one.state], state_words(one.state)),
-                pending=state_words(ProposalState(one.pending_state)) if one.pending_state else "",
+                pending=state_words(ProposalState(one.pending_state)) if one.id in told else "",
                 submitted=render.day(one.submitted_at, door.event.time_zone) if one.submitted_at else "",
             )
             for one in found.lines
@@ -149,6 +155,10 @@ async def listed(request: Request, door: Door) -> Response:
         types=[(str(number), name) for number, name in types.items()],
         forums=[(str(number), name) for number, name in forums.items()],
         settings_href=render.url("agenda.desk.call", slug=slug) if door.may(Permission.CHANGE_CALL) else "",
+        import_href=render.url("agenda.desk.proposals_import", slug=slug)
+        if door.may(Permission.CHANGE_PROPOSALS)
+        else "",
+        export_href=render.url("agenda.desk.proposals_export", slug=slug),
         call_href=render.url("agenda.cfp", slug=slug) if await cfp_queries.find_call(event_id) else "",
     )
     return await render.page(request, page)
@@ -178,11 +188,13 @@ class DeskPerson:
 @dataclass(frozen=True, kw_only=True)
 class OnePage(DeskPage):
     template: ClassVar[str] = "agenda/desk_proposal.html"
+    proposal_id: int
     title: str
     lead: str
     code: str
     state: tuple[str, str]
     pending: str
+    review: dashboard_pages.ReviewSide
     facts: Sequence[tuple[str, str]]
     texts: Sequence[Text]
     people: Sequence[DeskPerson]
@@ -196,8 +208,12 @@ class OnePage(DeskPage):
     moves: Sequence[tuple[str, str, str]]
     edit_href: str
     list_href: str
+    #: (words, address) of pages about its review, for whoever decides
+    review_links: Sequence[tuple[str, str]]
 
 
+#: Verbs in a history that say how a proposal is judged before anybody is told.
+UNTOLD: Final = frozenset({"pend", "tag"})
 _DESK_MOVES: Final[Mapping[Verb, tuple[str, str]]] = {
     Verb.CONFIRM: (N_("Confirm on the speaker's behalf"), "secondary"),
     Verb.REOPEN: (N_("Open again"), "secondary"),
@@ -209,6 +225,12 @@ _JOIN_STATES: Final[Mapping[str, str]] = {
     "declined": N_("declined"),
     "retracted": N_("taken back"),
 }
+
+
+_REVIEW_PAGES: Final = (
+    (N_("Who reviews it"), "agenda.desk.proposal_reviewers"),
+    (N_("Copy without names"), "agenda.desk.redaction"),
+)
 
 
 async def _found(request: Request, door: Door) -> ProposalFacts:
@@ -226,13 +248,12 @@ async def one(request: Request, door: Door) -> Response:
     who, at = await standing.of(door, proposal), shared.now()
     try:
         if "decision" in values:
-            door.require(Permission.DECIDE)
             state = shared.word_of(ProposalState, values["decision"])
-            wrong = await proposals.pend(
-                actor=door.actor, event_id=door.event.id, proposal_ids=[proposal.id], state=state, at=at
-            )
-            if wrong:
-                raise Conflict(ProposalCode.MOVE_NOT_FROM_HERE, state=proposal.state)
+            report = await bulk.decide(door=door, proposal_ids=[proposal.id], state=state, at=at)
+            for problem in report.wrong.values():
+                if problem.code != ProposalCode.MOVE_NOT_FROM_HERE:
+                    raise Forbidden(ProposalCode.MOVE_NOT_YOURS)
+                raise Conflict(problem.code, **problem.params)
         else:
             verb = shared.word_of(Verb, values.get("verb"))
             if verb is None or verb not in _DESK_MOVES:
@@ -260,7 +281,10 @@ async def _page(
     slug, zone, locale = door.event.slug, door.event.time_zone, i18n.current_locale()
     at_hand = await proposals.world(door.event.id)
     who = await standing.of(door, proposal)
+    look = (await review_queries.looks(door, [proposal.id], shared.now()))[proposal.id]
     changes = await cfp_queries.history(proposal.id)
+    if not sees_decision(look.viewer, look.sees):
+        changes = [change for change in changes if change.verb not in UNTOLD]
     names = await actor_names([change.actor_key for change in changes])
     stored = await cfp_queries.answers_of(
         proposal_ids=[proposal.id], speaker_ids=[one.speaker.id for one in proposal.speakers]
@@ -276,16 +300,19 @@ async def _page(
         if number in fields
     ]
     title, _ = fallback(proposal.title, locale)
-    may_decide = door.may(Permission.DECIDE)
     page = OnePage(
         **access.frame(door, LIST),
         done=shared.done_words(request) if not trouble else "",
         trouble=trouble,
+        proposal_id=proposal.id,
         title=title or i18n.gettext("Without a title yet"),
         lead=" / ".join(text for text in proposal.title.values() if text != title),
         code=proposal.code,
         state=(STATE_KINDS[proposal.state], state_words(proposal.state)),
-        pending=state_words(ProposalState(proposal.pending_state)) if proposal.pending_state else "",
+        pending=state_words(ProposalState(proposal.pending_state))
+        if proposal.pending_state and sees_decision(look.viewer, look.sees)
+        else "",
+        review=await dashboard_pages.side_of(door, proposal.id, look),
         facts=[
             *said_of(proposal, at_hand),
             (
@@ -316,7 +343,7 @@ async def _page(
             for state in DECISIONS.values()
             if may_pend(proposal.state, state)
         ]
-        if may_decide
+        if look.sees.may_decide
         else [],
         moves=[
             (str(verb), i18n.gettext(_DESK_MOVES[verb][0]), _DESK_MOVES[verb][1])
@@ -325,6 +352,12 @@ async def _page(
         ],
         edit_href=render.url("agenda.cfp.edit", slug=slug, code=proposal.code) if who else "",
         list_href=render.url(LIST, slug=slug),
+        review_links=[
+            (i18n.gettext(words), render.url(name, slug=slug, code=proposal.code))
+            for words, name in _REVIEW_PAGES
+        ]
+        if door.may(Permission.DECIDE) and not standing.is_own(door.actor, proposal)
+        else [],
     )
     return await render.page(request, page, status)
 
@@ -372,13 +405,7 @@ async def _picture(request: Request, door: Door) -> Response:
     proposal = await _found(request, door)
     number = shared.whole_id(request.path_params["speaker_id"])
     place = next((one for one in proposal.speakers if one.speaker.id == number), None)
-    if place is None or place.speaker.picture_upload_id is None:
-        raise NotFound()
-    data, _ = await uploads.read(place.speaker.picture_upload_id)
-    kind = pictures.kind_of(data)
-    if not kind:
-        raise NotFound()
-    return Response(data, media_type=kind, headers={"cache-control": "private, no-cache"})
+    return await picture_response(place)
 
 
 _MAY: Final = Permission.SEE_PROPOSALS

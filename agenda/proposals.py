@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from agenda import call_answers, cfp_queries, history, joining, kept_forms, speakers
+from agenda import call_answers, cfp_queries, history, joining, kept_forms, review_queries, speakers
 from agenda.cfp_queries import CallFacts, FieldFacts, ProposalFacts
 from agenda.history import Line
 from agenda.models import Proposal, ProposalSpeaker
@@ -41,6 +41,7 @@ from agenda.proposal_rules import (
     needs_use,
     window,
 )
+from agenda.review_rules import Phase
 from agenda.speakers import Said
 from events.form_rules import FormCode
 from events.rules import fold
@@ -143,7 +144,8 @@ _COLUMNS: Final = (
 )
 
 
-def _search(title: LocalizedText, abstract: LocalizedText) -> str:
+def search_of(title: LocalizedText, abstract: LocalizedText) -> str:
+    """What a proposal is found by."""
     return fold(" ".join([*title.values(), *abstract.values()]))
 
 
@@ -158,6 +160,12 @@ class World:
     types: Sequence[cfp_queries.TypeFacts]
     forums: Sequence[cfp_queries.ForumFacts]
     fields: Sequence[FieldFacts]
+    #: The review's active phase, whether or not its dates have come.
+    phase: Phase | None = None
+
+    def lets_edit(self, at: datetime) -> bool:
+        """Whether speakers may change what they handed in because the review's phase says so."""
+        return self.phase is not None and self.phase.is_on(at) and self.phase.speakers_may_edit
 
     def type_of(self, number: int | None) -> cfp_queries.TypeFacts | None:
         return next((one for one in self.types if one.id == number), None)
@@ -188,6 +196,7 @@ async def world(event_id: int) -> World | None:
         await cfp_queries.session_types(event_id),
         await cfp_queries.forums(event_id),
         await cfp_queries.fields_of(event_id),
+        next((one for one in await review_queries.phases(event_id) if one.is_active), None),
     )
 
 
@@ -232,7 +241,6 @@ async def save(
     proposal_id: int | None = None,
     version: int | None = None,
     who: frozenset[Who] = frozenset({Who.SPEAKER}),
-    phase_lets: bool = False,
 ) -> int:
     """Keeps a draft, or changes a proposal, and gives its id; nothing has to be complete but what was handed in.
 
@@ -259,7 +267,7 @@ async def save(
                 number = await _known_form(actor, event_id, form_id)
             if number is None:
                 return await _create(sent)
-            await _change(sent, number, version=version, who=who, phase_lets=phase_lets)
+            await _change(sent, number, version=version, who=who)
             return number
 
     try:
@@ -299,7 +307,7 @@ async def _create(sent: _Sent) -> int:
             account_id=actor.id,
             call_code_id=code_id,
             form_id=sent.form_id,
-            search=_search(draft.title, draft.abstract),
+            search=search_of(draft.title, draft.abstract),
             created_at=at,
             updated_at=at,
             **columns,
@@ -372,16 +380,15 @@ async def _code_of(sent: _Sent, old: ProposalFacts | None, problems: dict[str, P
     return found.id
 
 
-async def _change(
-    sent: _Sent, proposal_id: int, *, version: int | None, who: frozenset[Who], phase_lets: bool
-) -> None:
+async def _change(sent: _Sent, proposal_id: int, *, version: int | None, who: frozenset[Who]) -> None:
     actor, at_hand, draft, at = sent.actor, sent.at_hand, sent.draft, sent.at
     # Whoever changes it reads it when the one before has done: the same form, pressed twice, is told nothing.
     await db.one_at_a_time(f"agenda.proposal:{proposal_id}")
     old = await cfp_queries.find_proposal_by_id(proposal_id)
     if old is None:
         raise NotFound(ProposalCode.UNKNOWN)
-    if not may_edit(old.state, who=who, call_open=call_open_for(at_hand, old, at), phase_lets=phase_lets):
+    call_open, phase_lets = call_open_for(at_hand, old, at), at_hand.lets_edit(at)
+    if not may_edit(old.state, who=who, call_open=call_open, phase_lets=phase_lets):
         raise Forbidden(ProposalCode.NOT_EDITABLE)
     if old.form_id != sent.form_id and version != old.version:
         raise Conflict(ProposalCode.STALE, version=old.version)
@@ -417,7 +424,7 @@ async def _change(
         raise Conflict(ProposalCode.STALE, version=old.version + 1)
     if touched or lines:
         await Proposal.filter(id=old.id).update(
-            **touched, search=_search(draft.title, draft.abstract), updated_at=at
+            **touched, search=search_of(draft.title, draft.abstract), updated_at=at
         )
     await kept_forms.drop(sent.form_id)
     await history.write(actor=actor, proposal_id=old.id, verb="edit", at=at, lines=lines)
@@ -617,6 +624,14 @@ async def _use(at_hand: World, proposal: ProposalFacts, code: cfp_queries.CodeRo
         raise Invalid({"code": Problem(ProposalCode.CODE_USED_UP)})
 
 
+async def put_many(columns: tuple[tuple[str, str], ...], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Writes proposals of another system in the states that they have there, inside an import's unit of work.
+
+    Nobody is told: what a move sets going (letters, registrations) has happened where they come from.
+    """
+    await db.write_together(db.Insert("proposal", columns, rows))
+
+
 # --- moved -------------------------------------------------------------------------------------------------------
 
 
@@ -729,67 +744,107 @@ async def pend(
 ) -> Mapping[int, Problem]:
     """Puts a decision beside each proposal's state, or takes it away with None; nobody outside sees it.
 
-    Gives what could not be, by id; all the others are done. The caller has checked that the actor may decide.
+    Gives what could not be, by id; all the others are done, in a fixed number of statements. The caller has checked
+    that the actor may decide.
     """
     wrong: dict[int, Problem] = {}
+    value = str(state) if state is not None else ""
     async with unit_of_work():
         ids = list(dict.fromkeys(proposal_ids))
-        rows = {row.id: row for row in await Proposal.filter(event_id=event_id, id__in=ids)}
+        rows = {
+            int(row["id"]): row
+            for row in await db.query(
+                "SELECT id, state, pending_state FROM proposal WHERE event_id = $1 "  # noqa: S608 -- our own words
+                f"AND state <> 'draft' AND id {db.in_list('$2', 'int')}",
+                event_id,
+                db.list_parameter(ids),
+            )
+        }
+        changing = []
         for number in ids:
             row = rows.get(number)
-            if row is None or row.state == ProposalState.DRAFT:
+            if row is None:
                 wrong[number] = Problem(ProposalCode.UNKNOWN)
-                continue
-            if state is not None and not may_pend(ProposalState(row.state), state):
-                wrong[number] = Problem(ProposalCode.MOVE_NOT_FROM_HERE, {"state": row.state})
-                continue
-            value = str(state) if state is not None else ""
-            if row.pending_state == value:
-                continue
-            await Proposal.filter(id=number, state=row.state).update(
-                pending_state=value,
-                pending_at=at if value else None,
-                pending_by=actor.key if value else "",
-            )
-            await history.write(
-                actor=actor,
-                proposal_id=number,
-                verb="pend",
-                at=at,
-                lines=[Line("pending_state", row.pending_state, value)],
-            )
-            await _journal(
-                actor,
-                "proposal.pend",
-                event_id,
-                number,
-                at,
-                old={"pending": row.pending_state},
-                new={"pending": value},
-            )
+            elif state is not None and not may_pend(ProposalState(row["state"]), state):
+                wrong[number] = Problem(ProposalCode.MOVE_NOT_FROM_HERE, {"state": row["state"]})
+            elif row["pending_state"] != value:
+                changing.append(number)
+        # The states that were judged are named: what moves meanwhile is told so.
+        froms = sorted({str(rows[number]["state"]) for number in changing})
+        done = await db.query(
+            "UPDATE proposal SET pending_state = $1, pending_at = $2, pending_by = $3 "  # noqa: S608 -- our own words
+            f"WHERE id {db.in_list('$4', 'int')} AND state {db.in_list('$5', 'text')} AND pending_state <> $1 RETURNING id",
+            value,
+            at if value else None,
+            actor.key if value else "",
+            db.list_parameter(changing),
+            db.list_parameter(froms),
+        )
+        old = {int(row["id"]): str(rows[int(row["id"])]["pending_state"]) for row in done}
+        wrong |= {number: Problem(ProposalCode.STALE) for number in changing if number not in old}
+        await history.note_many(
+            actor=actor,
+            event_id=event_id,
+            at=at,
+            verb="proposal.pend",
+            lines={number: Line("pending_state", was, value) for number, was in old.items()},
+        )
     return wrong
 
 
 async def apply_pending(
     *, actor: Actor, event_id: int, proposal_ids: Sequence[int], release_id: int, at: datetime
 ) -> Sequence[int]:
-    """Makes pending decisions true, inside the release's unit of work; gives the ids that moved."""
-    done = []
-    for number in proposal_ids:
-        proposal = await cfp_queries.find_proposal_by_id(number)
-        if proposal is None or proposal.event_id != event_id or not proposal.pending_state:
-            continue
-        await _apply(
-            actor=actor,
-            proposal=proposal,
-            verb=DECISION_OF[ProposalState(proposal.pending_state)],
-            who=frozenset({Who.CHAIR}),
-            holds=frozenset(),
-            at=at,
-            release_id=release_id,
+    """Makes pending decisions true, inside the release's unit of work; gives the ids that moved.
+
+    Those that go the same way go together: a fixed number of statements, but for what ``moved`` makes of each.
+    """
+    alike: dict[tuple[ProposalState, ProposalState], list[int]] = {}
+    rows = Proposal.filter(event_id=event_id, id__in=list(proposal_ids)).exclude(pending_state="")
+    for row in await rows.order_by("id").values("id", "state", "pending_state"):
+        old, wanted = ProposalState(row["state"]), ProposalState(row["pending_state"])
+        if may_pend(old, wanted):
+            alike.setdefault((old, wanted), []).append(row["id"])
+    done: list[Moved] = []
+    for (old, new), ids in alike.items():
+        changed = await db.query(
+            "UPDATE proposal SET state = $1, release_id = $2, pending_state = '', pending_at = NULL, pending_by = '', "  # noqa: S608
+            f"decided_at = $3, updated_at = $3 WHERE state = $4 AND pending_state = $1 AND id {db.in_list('$5', 'int')} "
+            "RETURNING id",
+            str(new),
+            release_id,
+            at,
+            str(old),
+            db.list_parameter(ids),
         )
-        done.append(number)
-    return done
+        gone = sorted(int(row["id"]) for row in changed)
+        verb = DECISION_OF[new]
+        lines = [(number, Line("state", old, new)) for number in gone]
+        await history.write_many(actor=actor, verb=verb, at=at, lines=lines)
+        await journal.write_many(
+            actor=actor,
+            verb="proposal.move",
+            object_kind="proposal",
+            lines={number: ({"state": old}, {"state": new}) for number in gone},
+            event_id=event_id,
+            at=at,
+        )
+        done += [
+            Moved(
+                event_id=event_id,
+                proposal_id=number,
+                verb=verb,
+                old=old,
+                new=new,
+                actor=actor,
+                at=at,
+                release_id=release_id,
+            )
+            for number in gone
+        ]
+    for news in done:
+        await moved.tell(news)
+    return [news.proposal_id for news in done]
 
 
 async def _journal(

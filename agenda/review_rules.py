@@ -6,15 +6,16 @@ own range, in ten-thousandths: so a criterion of 1 to 3 weighs no less than one 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
-from math import isqrt
+from math import isqrt, lcm
 from typing import Final
 
+from agenda.proposal_rules import ProposalState
 from events.rules import fold
 from kernel.errors import Code, Problem
 from kernel.text import N_, LocalizedText
@@ -23,6 +24,8 @@ from kernel.text import N_, LocalizedText
 WHOLE: Final = 10_000
 REASON_LIMIT: Final = 4_000
 CRITERIA_AT_MOST: Final = 20
+PHASES_AT_MOST: Final = 20
+COMMENT_LIMIT: Final = 4_000
 WEIGHT_MOST: Final = 100
 #: Points between these; a range of more steps says nothing that people can mean.
 VALUE_LEAST, VALUE_MOST = 0, 100
@@ -39,7 +42,20 @@ class ReviewCode(StrEnum):
     CRITERION_UNKNOWN = "review_criterion_unknown"
     CRITERION_SCORED = "review_criterion_scored"
     PHASE_UNKNOWN = "review_phase_unknown"
+    PHASE_IN_USE = "review_phase_in_use"
+    PHASE_REVERSED = "review_phase_reversed"
+    PHASES_TOO_MANY = "review_phases_too_many"
+    CRITERIA_TOO_MANY = "review_criteria_too_many"
+    LABEL_OUTSIDE = "review_label_outside"
+    REVIEWER_UNKNOWN = "review_reviewer_unknown"
+    SPEAKER_UNKNOWN = "review_speaker_unknown"
+    SPEAKERS_SEVERAL = "review_speakers_several"
+    PLAN_CHANGED = "review_plan_changed"
     RANGE_REVERSED = "review_range_reversed"
+    #: Another window changed it since this one was opened.
+    STALE = "review_stale"
+    UNKNOWN = "review_unknown"
+    COMMENT_UNKNOWN = "review_comment_unknown"
 
 
 class Total(StrEnum):
@@ -144,18 +160,24 @@ def review_total(criteria: Iterable[Criterion], points: Mapping[int, int]) -> in
     Criteria without points are left out of both sides of the mean; points outside a range that was narrowed since
     count as its end.
     """
-    reached, weights = Fraction(0), 0
-    for criterion in criteria:
-        if not criterion.is_active or not criterion.weight or criterion.id not in points:
-            continue
-        value = min(max(points[criterion.id], criterion.low), criterion.high)
-        reached += criterion.weight * Fraction(value - criterion.low, criterion.high - criterion.low)
-        weights += criterion.weight
-    return _rounded(WHOLE * reached / weights) if weights else None
+    counted = [one for one in criteria if one.is_active and one.weight and one.id in points]
+    if not counted:
+        return None
+    # In whole numbers over one denominator: a change of a criterion recomputes thousands of these.
+    whole = lcm(*(one.high - one.low for one in counted))
+    reached = sum(
+        one.weight * (min(max(points[one.id], one.low), one.high) - one.low) * (whole // (one.high - one.low))
+        for one in counted
+    )
+    return _rounded(Fraction(WHOLE * reached, whole * sum(one.weight for one in counted)))
 
 
 def _rounded(value: Fraction) -> int:
-    return (2 * value.numerator + value.denominator) // (2 * value.denominator)
+    return _half_up(value.numerator, value.denominator)
+
+
+def _half_up(above: int, below: int) -> int:
+    return (2 * above + below) // (2 * below)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +199,11 @@ def score(totals: Iterable[int | None], by: Total) -> Score:
         return Score(len(every), 0, None, 0)
     middle = len(counted) // 2
     if by is Total.MEAN:
-        found = _rounded(Fraction(sum(counted), len(counted)))
+        found = _half_up(sum(counted), len(counted))
     elif len(counted) % 2:
         found = counted[middle]
     else:
-        found = _rounded(Fraction(counted[middle - 1] + counted[middle], 2))
+        found = _half_up(counted[middle - 1] + counted[middle], 2)
     number = len(counted)
     # n * sum of squares - square of the sum is n^2 times the variance, in whole numbers.
     spread = isqrt(number * sum(one * one for one in counted) - sum(counted) ** 2) // number
@@ -229,6 +251,18 @@ def due_phase(phases: Sequence[Phase], at: datetime) -> Phase | None:
         and (phase.ends_at is None or at < phase.ends_at)
     ]
     return begun[-1] if begun else None
+
+
+def next_phase(phases: Sequence[Phase], at: datetime, *, set_at: datetime | None) -> Phase | None:
+    """The phase that time alone makes active now; None to leave things as they are.
+
+    What an organiser chose at ``set_at`` stands until a date that lies after it: dates never undo a decision that
+    was made later than they were.
+    """
+    due = due_phase(phases, at)
+    if due is None or due.is_active or due.starts_at is None:
+        return None
+    return due if set_at is None or due.starts_at > set_at else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +336,32 @@ def sees(viewer: Viewer, phase: Phase | None) -> Sees:
     )
 
 
+#: States in which points are given. Before, a proposal is its writers'; afterwards reviews are read and not written.
+UNDER_REVIEW: Final = frozenset({ProposalState.SUBMITTED, ProposalState.WAITLISTED})
+
+
+def sees_in(viewer: Viewer, phase: Phase | None, state: ProposalState) -> Sees:
+    """``sees``, for a proposal in this state: a draft has no review, an invited talk went past it, a decided one is over.
+
+    Reviewers keep sight of what they were given or judged, whatever became of it.
+    """
+    if state is ProposalState.DRAFT:
+        return NOTHING
+    found = sees(viewer, phase)
+    if state in UNDER_REVIEW:
+        return found
+    if not (viewer.is_chair or viewer.is_producer or viewer.is_assigned or viewer.has_reviewed):
+        return NOTHING
+    return replace(found, may_review=False)
+
+
+def sees_comments(viewer: Viewer, found: Sees) -> bool:
+    """Whether the words among organisers and reviewers are for this one too: where reviews are, and for whoever runs
+    the forum, unless they are too near.
+    """
+    return found.reviews or (found.proposal and viewer.is_producer and viewer.near is None)
+
+
 # --- too near ----------------------------------------------------------------------------------------------------
 
 
@@ -370,6 +430,67 @@ class Plan:
     lacking: Mapping[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Why a proposal lacks reviewers: of those who don't review it, how many are too near, of other forums, full."""
+
+    missing: int
+    near: int = 0
+    elsewhere: int = 0
+    full: int = 0
+
+
+def lacks(
+    plan: Plan,
+    proposals: Sequence[ProposalFacts],
+    reviewers: Sequence[ReviewerFacts],
+    *,
+    there: Iterable[tuple[int, int]] = (),
+) -> Mapping[int, Lack]:
+    """By proposal, for those that the plan leaves with too few."""
+    after = {*there, *plan.added}
+    load = Counter(account for _, account in after)
+    found: dict[int, Lack] = {}
+    for proposal in proposals:
+        if proposal.id not in plan.lacking:
+            continue
+        near = elsewhere = full = 0
+        for one in reviewers:
+            if (proposal.id, one.account_id) in after:
+                continue
+            if one.forum_ids and proposal.forum_id not in one.forum_ids:
+                elsewhere += 1
+            elif nearness(one, proposal) is not None:
+                near += 1
+            elif one.takes_at_most is not None and load[one.account_id] >= one.takes_at_most:
+                full += 1
+        found[proposal.id] = Lack(plan.lacking[proposal.id], near, elsewhere, full)
+    return found
+
+
+def is_allowed(
+    added: Iterable[tuple[int, int]],
+    proposals: Sequence[ProposalFacts],
+    reviewers: Sequence[ReviewerFacts],
+    *,
+    there: Iterable[tuple[int, int]] = (),
+) -> bool:
+    """Whether a plan that was made a moment ago may still be carried out: nobody too near, none over their limit."""
+    facts, people = {one.id: one for one in proposals}, {one.account_id: one for one in reviewers}
+    before = set(there)
+    load = Counter(account for _, account in before)
+    for number, account in added:
+        if number not in facts or account not in people or (number, account) in before:
+            return False
+        load[account] += 1
+        one, most = people[account], people[account].takes_at_most
+        is_elsewhere = bool(one.forum_ids) and facts[number].forum_id not in one.forum_ids
+        is_over = most is not None and load[account] > most
+        if is_elsewhere or is_over or nearness(one, facts[number]) is not None:
+            return False
+    return True
+
+
 def assign(
     proposals: Sequence[ProposalFacts],
     reviewers: Sequence[ReviewerFacts],
@@ -410,6 +531,9 @@ class _Assigning:
         #: By proposal everybody who reviews it; ``fresh`` by reviewer what this plan gave them, in order.
         self.who: dict[int, set[int]] = {proposal.id: set() for proposal in proposals}
         self.fresh: dict[int, dict[int, None]] = {number: {} for number in self.order}
+        #: Full ones from whom no chain leads to anybody free. What they hold can only go round among them, and later
+        #: chains never pass through them, so that stays true: nobody looks there twice.
+        self.stuck: set[int] = set()
         for proposal_id, account_id in set(there):
             if proposal_id in self.who:
                 self.who[proposal_id].add(account_id)
@@ -441,40 +565,50 @@ class _Assigning:
                 self._put(number, account)
                 return True
         for account in willing:
-            path = self._path(account, self._free)
+            if account in self.stuck:
+                continue
+            path, seen = self._path(account, self._free, self.stuck)
             if path:
                 self._hand_on(path)
                 self._put(number, account)
                 return True
+            self.stuck |= seen
         return False
 
     def _even_out(self) -> None:
-        """Moves assignments from the most loaded to those with two fewer, along any chain, until there is none."""
-        moved = True
-        while moved:
-            moved = False
-            least = min((self.load[one] for one in self.order if self._free(one)), default=0)
-            for account in sorted(self.order, key=lambda one: (-self.load[one], one)):
-                if self.load[account] < least + 2:
-                    break
-                path = self._path(account, self._two_below(self.load[account]))
-                if path:
-                    self._hand_on(path)
-                    moved = True
-                    break
+        """Moves assignments from the most loaded to those with two fewer, along any chain, until there is none.
+
+        Where no chain leads down from the most loaded, none will lead down from whomever it reached either.
+        """
+        settled = set(self.stuck)
+        while True:
+            left = [one for one in self.order if one not in settled]
+            least = min((self.load[one] for one in left if self._free(one)), default=None)
+            most = min(left, key=lambda one: (-self.load[one], one), default=None)
+            if least is None or most is None or self.load[most] < least + 2:
+                return
+            path, seen = self._path(most, self._two_below(self.load[most]), settled)
+            if path:
+                self._hand_on(path)
+            else:
+                settled |= seen
 
     def _two_below(self, load: int) -> Callable[[int], bool]:
         return lambda account: self.load[account] <= load - 2
 
-    def _path(self, start: int, is_goal: Callable[[int], bool]) -> list[tuple[int, int, int]]:
-        """The shortest chain of hand-overs (proposal, from, to) from ``start`` to somebody who fits; empty for none."""
+    def _path(
+        self, start: int, is_goal: Callable[[int], bool], skipped: set[int]
+    ) -> tuple[list[tuple[int, int, int]], set[int]]:
+        """The shortest chain of hand-overs (proposal, from, to) from ``start`` to somebody who fits, past nobody in
+        ``skipped``; empty for none. And whom the search has seen.
+        """
         came: dict[int, tuple[int, int, int]] = {}
         seen = {start}
         queue = deque([start])
-        while queue and len(seen) < len(self.order):
+        while queue:
             account = queue.popleft()
             for number in self.fresh[account]:
-                for other in sorted(self.able[number] - self.who[number] - seen):
+                for other in sorted(self.able[number] - self.who[number] - seen - skipped):
                     seen.add(other)
                     came[other] = (number, account, other)
                     if is_goal(other) and self._free(other):
@@ -483,9 +617,9 @@ class _Assigning:
                         while at != start:
                             path.append(came[at])
                             at = came[at][1]
-                        return path
+                        return path, seen
                     queue.append(other)
-        return []
+        return [], seen
 
     def _hand_on(self, path: Sequence[tuple[int, int, int]]) -> None:
         # From the far end: each gives after having been relieved, so nobody is over their limit in between.

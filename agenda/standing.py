@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from agenda.cfp_queries import ProposalFacts
 from agenda.models import ForumHelper
 from agenda.proposal_rules import ProposalState, Who
 from events.access import Door
 from events.rules import Permission
+from kernel import db
 from kernel.actor import Actor, ActorKind
 
 
@@ -15,6 +18,19 @@ def is_own(actor: Actor, proposal: ProposalFacts) -> bool:
     if actor.kind is not ActorKind.ACCOUNT:
         return False
     return proposal.account_id == actor.id or proposal.speaker_of(actor.id) is not None
+
+
+async def own_among(actor: Actor, proposal_ids: Sequence[int]) -> frozenset[int]:
+    """Which of these somebody handed in or speaks in; one statement for any number."""
+    if actor.kind is not ActorKind.ACCOUNT or not proposal_ids:
+        return frozenset()
+    rows = await db.query(
+        f"SELECT p.id FROM proposal p WHERE p.id {db.in_list('$1', 'int')} AND (p.account_id = $2 OR EXISTS "  # noqa: S608 -- our own words
+        "(SELECT 1 FROM proposal_speaker l JOIN speaker s ON s.id = l.speaker_id WHERE l.proposal_id = p.id AND s.account_id = $2))",
+        db.list_parameter(proposal_ids),
+        actor.id,
+    )
+    return frozenset(int(row["id"]) for row in rows)
 
 
 async def of(door: Door, proposal: ProposalFacts) -> frozenset[Who]:

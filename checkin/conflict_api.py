@@ -41,7 +41,8 @@ class OtherLane(Shape):
 
 class ConflictFacts(Shape):
     """What a device without network told somebody (`local`) and what the server decided (`verdict`). `at`: when it was
-    scanned; `other`: the other lane's admission. `dealt`: somebody has looked at it.
+    scanned; `other`: the other lane's admission. `times`: scans of this device that tell the same of this person.
+    `dealt`: somebody has looked at it, which deals with all of them.
     """
 
     scan_id: UUID
@@ -54,6 +55,7 @@ class ConflictFacts(Shape):
     holder: ConflictHolder | None
     at: datetime
     other: OtherLane | None
+    times: int
     dealt: bool
     dealt_at: datetime | None
     note: str
@@ -88,6 +90,7 @@ def as_json(one: Conflict) -> dict[str, Any]:
         else {"passport_id": one.passport_id, "name": one.name, "line": one.line},
         "at": one.at,
         "other": None if one.other is None else {"at": one.other.at, "checkpoint": one.other.checkpoint_id},
+        "times": one.times,
         "dealt": not one.is_open,
         "dealt_at": one.dealt_at,
         "note": one.note,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 
 from checkin import checkpoints, conflicts, rehearsals
 from checkin.checkpoints import World
+from checkin.conflict_api import as_json
 from checkin.conflict_rules import NOTE_MAX, Story
 from checkin.conflicts import Conflict
 from checkin.offline_rules import LET_IN
@@ -20,17 +22,24 @@ from checkin.words import STORIES, VERDICTS
 from events import access
 from events.access import Door, route
 from events.desk.shared import DeskPage, attachment, typed_values, whole_id
-from events.exporting import Cell, to_csv
+from events.exporting import Cell, to_csv, to_xlsx
 from events.rules import Permission
-from kernel.errors import Invalid
+from kernel.errors import Code, Invalid, Problem
 from kernel.text import N_
 from people import journal
+from people.jobs import in_worker
 from web import forms, i18n, render
+from web.i18n import ngettext
 from web.routing import Entry
 
 PAGE: Final = "checkin.conflicts"
 #: Lines of one file, the newest first.
 FILE_LINES: Final = 5_000
+_MEDIA: Final[Mapping[str, str]] = {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+}
 _TONES: Final[Mapping[Story, str]] = dict.fromkeys(Story, "stop") | {Story.SENT_AWAY: "care"}
 
 
@@ -140,6 +149,8 @@ def _card(one: Conflict, door: Door, world: World, names: Mapping[str, str]) -> 
     leads = door.checkpoint_scope(Permission.OVERRIDE)
     types = world.ticket_types.get(one.ticket_type_id or 0)
     about = [types.name.in_(i18n.current_locale()) if types else "", one.line]
+    if one.times > 1:
+        about.append(ngettext("%(num)s scan", "%(num)s scans", one.times) % {"num": one.times})
     dealt = ""
     if one.dealt_at is not None:
         dealt = i18n.gettext(N_("Dealt with at %(time)s by %(who)s")) % {
@@ -206,7 +217,12 @@ async def deal(request: Request, door: Door) -> Response:
 
 
 async def conflicts_file(request: Request, door: Door) -> Response:
-    """All of them as CSV, the newest first."""
+    """All of them as XLSX, CSV or JSON, the newest first."""
+    values = typed_values(await forms.form_data(request))
+    kind = values.get("format", "")
+    if kind not in _MEDIA:
+        problem = Invalid({"format": Problem(Code.NOT_A_CHOICE)})
+        return await _show(request, door, problem=problem, status=Invalid.status)
     world, at = await checkpoints.world(door.event.id), datetime.now(UTC)
     found = await conflicts.list_all(
         door.event.id, only_open=False, checkpoint_ids=_scope(door, world), limit=FILE_LINES
@@ -218,13 +234,19 @@ async def conflicts_file(request: Request, door: Door) -> Response:
         object_kind="event",
         object_id=door.event.id,
         event_id=door.event.id,
-        new={"format": "csv"},
+        new={"format": kind},
         at=at,
     )
     zone, locale = ZoneInfo(world.time_zone), i18n.current_locale()
+    stamp = at.astimezone(zone).strftime("%Y%m%d-%H%M")
+    headers = attachment(f"{door.event.slug}-conflicts-{stamp}.{kind}")
+    if kind == "json":
+        answer = render.json({"conflicts": [as_json(one) for one in found]})
+        answer.headers.update(headers)
+        return answer
     words = (
         N_("When"), N_("Where"), N_("Who scanned"), N_("Conflict"), N_("Verdict"), N_("Person"), N_("Short code"),
-        N_("Other time"), N_("Other place"), N_("Dealt with at"), N_("Dealt with by"), N_("Note"), N_("Code"),
+        N_("Other time"), N_("Other place"), N_("Dealt with at"), N_("Dealt with by"), N_("Note"), N_("Scans"), N_("Code"),
     )  # fmt: skip
 
     def local(when: datetime | None) -> Cell:
@@ -248,16 +270,17 @@ async def conflicts_file(request: Request, door: Door) -> Response:
             local(one.dealt_at),
             names.get(one.dealt_by, one.dealt_by),
             one.note,
+            one.times,
             one.verdict.value,
         ]
         for one in found
     ]
-    stamp = at.astimezone(zone).strftime("%Y%m%d-%H%M")
-    return Response(
-        b"".join(to_csv([i18n.gettext(one) for one in words], rows)),
-        media_type="text/csv; charset=utf-8",
-        headers=attachment(f"{door.event.slug}-conflicts-{stamp}.csv"),
-    )
+    titles = [i18n.gettext(one) for one in words]
+    if kind == "csv":
+        body = b"".join(to_csv(titles, rows))
+    else:
+        body = await in_worker(partial(to_xlsx, title=i18n.gettext(N_("Conflicts"))), titles, rows)
+    return Response(body, media_type=_MEDIA[kind], headers=headers)
 
 
 ROUTES: list[Entry] = [

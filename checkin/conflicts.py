@@ -70,10 +70,21 @@ class Conflict:
     dealt_at: datetime | None
     dealt_by: str
     note: str
+    #: Scans that tell the same: this device told this person this at this list.
+    times: int = 1
 
     @property
     def is_open(self) -> bool:
         return self.dealt_at is None
+
+
+#: Conflicts ``o`` that tell the same as ``k`` does: one phone told one person the same at one list, and all are open or
+#: were dealt with together. Somebody who is scanned again before anybody came is still one thing to look at.
+_SAME: Final = f"""scan_conflict o WHERE o.event_id = k.event_id AND o.passport_id = k.passport_id
+    AND o.actor_key = k.actor_key AND (o.local = '{Local.REFUSED}') = (k.local = '{Local.REFUSED}')
+    AND (o.dealt_at = k.dealt_at OR (o.dealt_at IS NULL AND k.dealt_at IS NULL))
+    AND (SELECT c.list_id FROM checkpoint c WHERE c.id = o.checkpoint_id)
+        = (SELECT c.list_id FROM checkpoint c WHERE c.id = k.checkpoint_id)"""
 
 
 async def list_all(
@@ -85,7 +96,10 @@ async def list_all(
     before: int | None = None,
     limit: int = PAGE,
 ) -> list[Conflict]:
-    """Newest first, those before the id ``before``; at some checkpoints (None: any), of one actor (None: any)."""
+    """Newest first, those before the id ``before``; at some checkpoints (None: any), of one actor (None: any).
+
+    Scans that tell the same stand here once, by the first of them.
+    """
     values: list[Any] = [event_id]
     parts = ["k.event_id = $1"]
 
@@ -95,8 +109,11 @@ async def list_all(
 
     if only_open:
         parts.append("k.dealt_at IS NULL")
+    scope = ""
     if checkpoint_ids is not None:
         add(f"k.checkpoint_id {db.in_list('$n', 'int')}", db.list_parameter(sorted(checkpoint_ids)))
+        scope = f"AND {parts[-1].replace('k.', 'o.')}"
+    parts.append(f"NOT EXISTS (SELECT 1 FROM {_SAME} {scope} AND o.id < k.id)")
     if by is not None:
         add("k.actor_key = $n", by)
     if before is not None:
@@ -112,7 +129,7 @@ async def of_actor(event_id: int, actor_key: str) -> list[Conflict]:
 async def _read(where: str, values: Sequence[Any], limit: int) -> list[Conflict]:
     rows = await db.query(
         f"""SELECT k.*, s.at, s.verdict, s.is_doubtful, s.ticket_type_id, p.registration_id, p.badge_name, p.badge_line,
-                p.short_code, m.at AS other_at, m.checkpoint_id AS other_checkpoint, m.actor_key AS other_by
+                p.short_code, m.at AS other_at, m.checkpoint_id AS other_checkpoint, m.actor_key AS other_by, (SELECT count(*) FROM {_SAME}) AS times
             FROM scan_conflict k JOIN scan s ON s.scan_id = k.scan_id LEFT JOIN passport p ON p.id = k.passport_id
             LEFT JOIN scan m ON m.passport_id = s.passport_id AND m.list_id = s.list_id AND m.period = s.period
                 AND m.turn = s.met_turn AND m.direction = 'entry'
@@ -148,6 +165,8 @@ def _conflict(row: dict[str, Any]) -> Conflict:
         dealt_at=db.as_instant(row["dealt_at"]),
         dealt_by=row["dealt_by"],
         note=row["note"],
+        # A code of nobody is the same as no other.
+        times=max(1, row["times"]),
     )
 
 
@@ -161,16 +180,18 @@ class Figures:
 
 
 async def figures(event_id: int, checkpoint_ids: Collection[int] | None = None) -> Figures:
-    """Counts for a board, of the whole event or of some checkpoints; one statement."""
+    """Counts for a board, of the whole event or of some checkpoints, as they are listed; one statement."""
     values: list[Any] = [event_id]
-    some = ""
+    some = scope = ""
     if checkpoint_ids is not None:
         values.append(db.list_parameter(sorted(checkpoint_ids)))
-        some = f"AND checkpoint_id {db.in_list('$2', 'int')}"
+        some = f"AND k.checkpoint_id {db.in_list('$2', 'int')}"
+        scope = some.replace("k.", "o.")
     [row] = await db.query(
-        f"""SELECT count(*) AS total, sum(CASE WHEN dealt_at IS NULL THEN 1 ELSE 0 END) AS open,
-                max(CASE WHEN dealt_at IS NULL THEN id END) AS newest
-            FROM scan_conflict WHERE event_id = $1 {some}""",
+        f"""SELECT count(*) AS total, sum(CASE WHEN k.dealt_at IS NULL THEN 1 ELSE 0 END) AS open,
+                max(CASE WHEN k.dealt_at IS NULL THEN k.id END) AS newest
+            FROM scan_conflict k WHERE k.event_id = $1 {some}
+                AND NOT EXISTS (SELECT 1 FROM {_SAME} {scope} AND o.id < k.id)""",
         *values,
     )
     return Figures(int(row["open"] or 0), int(row["total"]), int(row["newest"] or 0))
@@ -179,7 +200,7 @@ async def figures(event_id: int, checkpoint_ids: Collection[int] | None = None) 
 async def deal(*, door: Door, scan_id: UUID, note: str, at: datetime) -> Conflict:
     """Marks one as dealt with and gives it as it then stands; who comes second changes nothing.
 
-    By the device (or account) whose scan it was, or by a lead at that checkpoint: Forbidden for others. Raises NotFound
+    With it goes every open one that tells the same and is theirs to deal with, too. By the device (or account) whose scan it was, or by a lead at that checkpoint: Forbidden for others. Raises NotFound
     where this event has no such conflict, Invalid for a note longer than NOTE_MAX.
     """
     text = one_line(note, NOTE_MAX + 1)
@@ -194,15 +215,26 @@ async def deal(*, door: Door, scan_id: UUID, note: str, at: datetime) -> Conflic
         if not found:
             raise NotFound()
         one = found[0]
+        own = None
         if one.by != door.actor.key:
             own = door.checkpoint_scope(Permission.OVERRIDE)
             if own is not None and one.checkpoint_id not in own:
                 raise Forbidden(CheckinCode.CHECKPOINT_NOT_YOURS)
+        same = await db.query(
+            f"SELECT o.id, o.checkpoint_id FROM scan_conflict k JOIN {_SAME.replace(' WHERE ', ' ON ', 1)} WHERE k.id = $1",
+            one.id,
+        )
+        ids = {one.id} | {row["id"] for row in same if own is None or row["checkpoint_id"] in own}
         changed = await db.query(
             "UPDATE scan_conflict SET dealt_at = r.at, dealt_by = r.k, note = r.n "
             f"FROM {db.json_rows('$1', i='int', at='instant', k='text', n='text')} "
             "WHERE scan_conflict.id = r.i AND scan_conflict.dealt_at IS NULL RETURNING scan_conflict.id",
-            _json(i=one.id, at=db.stored_instant(at), k=door.actor.key, n=text),
+            orjson.dumps(
+                [
+                    {"i": number, "at": db.stored_instant(at), "k": door.actor.key, "n": text}
+                    for number in sorted(ids)
+                ]
+            ).decode(),
         )
         if changed:
             await _announce(door.actor, door.event.id, one, at)
@@ -225,10 +257,6 @@ async def _announce(actor: Actor, event_id: int, one: Conflict, at: datetime) ->
     if view is not None and view.in_site is not None:
         changed.append(board_topic(event_id, view.in_site))
     await topics.tell(*changed)
-
-
-def _json(**values: Any) -> str:
-    return orjson.dumps([values]).decode()
 
 
 async def actor_names(keys: Iterable[str]) -> dict[str, str]:

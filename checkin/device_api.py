@@ -47,13 +47,15 @@ Words = Annotated[str, AfterValidator(lambda text: "".join(char for char in text
 
 class Phone(Body):
     """What a phone sends to become a device. `code` is the QR code's text or what was typed; `instance` a random UUID
-    that the phone keeps: it alone may send the same again. `checks` says what the phone can."""
+    that the phone keeps: it alone may send the same again. `checks` says what the phone can. `replaces`: the token that the phone has
+    for this event, if any; it then stays the same device."""
 
     code: Line
     instance: Annotated[UUID, Field(strict=False)]
     app_version: Words = ""
     platform: Words = ""
     checks: dict[Annotated[str, Field(max_length=20)], bool] = Field(default={}, max_length=12)
+    replaces: Annotated[str, Field(max_length=200)] = ""
 
 
 class OwnDevice(Shape):
@@ -201,7 +203,7 @@ class DeviceChange(Body):
 
 async def pair(request: Request, door: Door) -> Response:
     body = await read_body(request, Phone)
-    phone = pairings.Phone(body.instance, body.app_version, body.platform, body.checks)
+    phone = pairings.Phone(body.instance, body.app_version, body.platform, body.checks, body.replaces)
     try:
         found = await pairings.pair(event_id=door.event.id, code=body.code, phone=phone, at=now())
     except NotFound:

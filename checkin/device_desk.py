@@ -215,7 +215,7 @@ async def devices_file(request: Request, door: Door) -> Response:
 
     titles = [
         N_("Name"), N_("Volunteer"), N_("Checkpoints"), N_("State"), N_("Last seen"), N_("Paired"), N_("Until"),
-        N_("Revoked at"), N_("Version"), N_("Browser"), N_("Waiting"), N_("Rights"), N_("Problems"),
+        N_("Revoked at"), N_("Version"), N_("Browser"), N_("To be sent"), N_("Rights"), N_("Problems"),
     ]  # fmt: skip
     rows: list[list[Cell]] = [
         [

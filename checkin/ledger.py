@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from checkin.rules import VerdictCode
+from checkin.undoing import STANDS
 from kernel.db import as_instant, in_list, list_parameter, query
 
 PAGE: Final = 50
@@ -18,6 +19,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class Wanted:
     """Which scans: made from ``since`` to before ``until``, at these checkpoints (None: any), with these verdicts
     (none: any), of this ticket type (None: any; 0: the code led to nobody).
+
+    Rows that stand beside a scan (somebody let in all the same) are no scans: they are found by their own verdict, and
+    otherwise told of with the scan. ``came``: instead, what makes people count as arrived: admissions and those
+    rows, what was taken back left out.
     """
 
     event_id: int
@@ -26,6 +31,7 @@ class Wanted:
     checkpoints: Collection[int] | None = None
     verdicts: Collection[VerdictCode] = ()
     ticket_type_id: int | None = None
+    came: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ class ScanLine:
     short_code: str
     badge_name: str
     registration_id: int | None
+    #: Refused, and inside all the same: a phone without network had let them in.
+    was_let_in: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +89,12 @@ def _conditions(wanted: Wanted) -> tuple[str, list[Any]]:
 
     if wanted.checkpoints is not None:
         add(f"s.checkpoint_id {in_list('$n', 'int')}", list_parameter(sorted(wanted.checkpoints)))
-    if wanted.verdicts:
+    if wanted.came:
+        parts += ["s.turn >= 0", "s.direction = 'entry'", STANDS]
+    elif wanted.verdicts:
         add(f"s.verdict {in_list('$n', 'text')}", list_parameter(sorted(wanted.verdicts)))
+    else:
+        parts.append(f"s.verdict NOT IN ('{VerdictCode.LET_IN}', '{VerdictCode.LET_IN_UNDONE}')")
     if wanted.ticket_type_id == 0:
         parts.append("s.ticket_type_id IS NULL")
     elif wanted.ticket_type_id is not None:
@@ -108,7 +120,10 @@ async def scans(wanted: Wanted, before: Mark | None = None, limit: int = PAGE) -
         where += f" AND (s.at < ${len(values) - 1} OR (s.at = ${len(values) - 1} AND s.id < ${len(values)}))"
     rows = await query(
         f"""SELECT s.id, s.at, s.checkpoint_id, s.direction, s.verdict, s.ticket_type_id, s.is_doubtful,
-                p.short_code, p.badge_name, p.registration_id
+                p.short_code, p.badge_name, p.registration_id,
+                s.turn IS NULL AND EXISTS (SELECT 1 FROM scan b WHERE b.list_id = s.list_id
+                    AND b.passport_id = s.passport_id AND b.period = s.period AND b.turn >= 0 AND b.at = s.at
+                    AND b.verdict = '{VerdictCode.LET_IN}') AS was_let_in
             FROM scan s LEFT JOIN passport p ON p.id = s.passport_id
             WHERE {where} ORDER BY s.at DESC, s.id DESC LIMIT {int(limit)}""",  # noqa: S608 -- values are parameters
         *values,
@@ -130,4 +145,5 @@ def _line(row: Any) -> ScanLine:
         short_code=row["short_code"] or "",
         badge_name=row["badge_name"] or "",
         registration_id=row["registration_id"],
+        was_let_in=bool(row["was_let_in"]),
     )

@@ -40,6 +40,8 @@ _XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.shee
 #: The names of the filters, as they stand in an address.
 NAMES: Final = ("day", "time", "minutes", "last", "checkpoint", "place", "kind", "site", "what", "type")
 
+#: Who is counted as arrived, as it stands in an address.
+CAME: Final = "came"
 _OUTCOMES: Final[Mapping[Outcome, str]] = {
     Outcome.ENTRY: N_("Every admission"),
     Outcome.EXIT: N_("Every way out"),
@@ -54,7 +56,7 @@ def read(
     """The filter out of an address or a form, what of it was understood, and what was not, by its name.
 
     ``day``: a programme day (today); ``time`` and ``minutes``: from there on so long (ten minutes), by the event's
-    clock; ``last``: the last so many minutes; ``what``: an outcome or a verdict; ``kind``: of checkpoint.
+    clock; ``last``: the last so many minutes; ``what``: an outcome, a verdict or CAME; ``kind``: of checkpoint.
     """
     kept = {name: values[name].strip()[:40] for name in NAMES if values.get(name, "").strip()}
     problems: dict[str, Problem] = {}
@@ -84,7 +86,7 @@ def read(
         whole = now.replace(second=0, microsecond=0)
         since = max(since, whole - timedelta(minutes=min(last, MINUTES_MAX) - 1))
     verdicts: tuple[VerdictCode, ...] = ()
-    if "what" in kept:
+    if "what" in kept and kept["what"] != CAME:
         verdicts = tuple(code for code in VerdictCode if kept["what"] in (code, f"all:{OUTCOMES[code]}"))
         if not verdicts:
             problems["what"] = Problem(Code.NOT_A_CHOICE)
@@ -102,6 +104,7 @@ def read(
         ),
         verdicts=verdicts,
         ticket_type_id=number("type"),
+        came=kept.get("what") == CAME,
     )
     return wanted, kept, problems
 
@@ -144,6 +147,8 @@ class Row:
     where: str
     way: str
     verdict: str
+    #: What stands beside a refusal; empty for nothing.
+    beside: str
     tone: str
     type: str
     code: str
@@ -204,6 +209,7 @@ async def _show(
             if scope is None or view.in_site in scope
         ],
         what_choices=[
+            (CAME, i18n.gettext(N_("Everybody who came in"))),
             *((f"all:{one}", i18n.gettext(words)) for one, words in _OUTCOMES.items()),
             *((code.value, f"– {i18n.gettext(words)}") for code, words in VERDICTS.items()),
         ],
@@ -243,6 +249,7 @@ def _row(one: ScanLine, door: Door, world: World, locale: str, *, shows_names: b
         where=view.name.in_(locale) if view else f"#{one.checkpoint_id}",
         way=i18n.gettext(way),
         verdict=i18n.gettext(VERDICTS[one.verdict]),
+        beside=i18n.gettext(VERDICTS[VerdictCode.LET_IN]) if one.was_let_in else "",
         tone=TONES[one.verdict].value,
         type=words.name.in_(locale) if words else "",
         code=one.short_code,
@@ -270,7 +277,8 @@ async def _steps(door: Door, world: World, wanted: Wanted) -> AsyncIterator[list
         for one in found:
             row = _row(one, door, world, locale, shows_names=shows_names)
             at = one.at.astimezone(zone).replace(tzinfo=None, microsecond=0)
-            cells: list[Cell] = [at, row.where, row.way, row.verdict, row.type, row.code]
+            verdict = " · ".join(part for part in (row.verdict, row.beside) if part)
+            cells: list[Cell] = [at, row.where, row.way, verdict, row.type, row.code]
             rows.append([*cells, *([row.name] if shows_names else []), one.verdict.value])
         yield rows
         left -= len(found)

@@ -99,6 +99,8 @@ def judge_offline(facts: OfflineFacts) -> OfflineVerdict:
     - A code that the list does not know is ``unknown_yet``, amber, unless this door would take nobody at all just now.
     - An exit of somebody whom the phone did not see come in may be right all the same: amber.
     - An admission where people inside are limited is amber, for others count too.
+    - A room that somebody said to be full is amber: chairs are seen from the door, and nobody can tell the phone that
+      people may come in again. One that somebody closed is closed, as a checkpoint that is.
     - With an old list nothing is green, and nothing about a passport is certain.
     """
     if facts.read is Read.MALFORMED:
@@ -110,6 +112,8 @@ def judge_offline(facts: OfflineFacts) -> OfflineVerdict:
             return OfflineVerdict(VerdictCode.MISTYPED, Tone.STOP, is_certain=False)
         return _of_anybody(facts)
     verdict = _judged(facts, known, facts.checkpoint, facts.here)
+    if verdict.code is VerdictCode.FULL:
+        return OfflineVerdict(VerdictCode.FULL, Tone.CARE, is_certain=False)
     certain = (
         facts.snapshot is Snapshot.WHOLE
         and verdict.code is not VerdictCode.NOT_INSIDE
@@ -123,7 +127,7 @@ def _of_anybody(facts: OfflineFacts) -> OfflineVerdict:
     """What may be said of a code that is in no list: no more than of the most welcome of guests."""
     somebody = PassportFacts(0, facts.checkpoint.event_id, 0, PassportStatus.VALID)
     verdict = _judged(facts, somebody, replace(facts.checkpoint, ticket_types=frozenset()), NEVER_HERE)
-    if verdict.tone is Tone.STOP:
+    if verdict.tone is Tone.STOP and verdict.code is not VerdictCode.FULL:
         return OfflineVerdict(verdict.code, Tone.STOP)
     return OfflineVerdict(UNKNOWN_YET, Tone.CARE, is_certain=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from checkin.offline_rules import UNKNOWN_YET
+from checkin.rules import VerdictCode
 from checkin.words import VERDICT_HELP, VERDICTS
 from kernel.text import N_
 
@@ -57,4 +58,9 @@ OFFLINE_WORDS: dict[str, str] = {
     ),
     **{f"verdict_{code}": words for code, words in VERDICTS.items()},
     **{f"verdict_help_{code}": words for code, words in VERDICT_HELP.items()},
+    # A phone knows of one that somebody said so, never that it still is.
+    f"verdict_{VerdictCode.FULL}": N_("Said to be full"),
+    f"verdict_help_{VerdictCode.FULL}": N_(
+        "Somebody said so before the network went. Let them in if you see a free place."
+    ),
 }

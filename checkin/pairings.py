@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from checkin import checkpoints
+from checkin import checkpoints, devices
 from checkin.device_rules import (
     DEVICE_LASTS_MAX,
     NAME_MAX,
@@ -30,7 +30,7 @@ from events.access import Door
 from events.rules import Permission
 from kernel import codes, db
 from kernel.actor import Actor, ActorKind
-from kernel.db import unit_of_work
+from kernel.db import after_commit, unit_of_work
 from kernel.errors import Code, Conflict, Gone, Invalid, NotFound, Problem
 from people import journal, replays
 from people.rules import one_line
@@ -308,12 +308,14 @@ def _numbers(stored: Any) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """What a phone says of itself when it pairs; ``instance`` is a random number of its own."""
+    """What a phone says of itself when it pairs; ``instance`` is a random number of its own, ``replaces`` the token by
+    which it was a device of this event before."""
 
     instance: UUID
     app_version: str = ""
     platform: str = ""
     checks: Mapping[str, bool] | None = None
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +328,8 @@ async def pair(*, event_id: int, code: str, phone: Phone, at: datetime) -> Paire
     """Spends a pairing and gives the device with its token.
 
     The same phone may send it again while the code lasts (an answer was lost) and gets the same; of many phones at
-    once exactly one gets it. Raises NotFound ``pairing_unknown`` for a code that this event doesn't know, Gone
+    once exactly one gets it. A phone that proves by its token which device it was stays that device, with what the new
+    code gives: what waits in its queue is still its own. Not so once it was revoked. Raises NotFound ``pairing_unknown`` for a code that this event doesn't know, Gone
     ``pairing_used``, ``pairing_withdrawn`` or ``pairing_over`` for one that it knew.
     """
     key = read_pairing_key(code)
@@ -355,7 +358,11 @@ async def pair(*, event_id: int, code: str, phone: Phone, at: datetime) -> Paire
             token = _token(row, phone.instance)
             if row["device_id"] is not None:
                 return Paired(token, int(row["device_id"]))
-            return Paired(token, await _make_device(row, phone, token, at))
+            before = await _before(row["event_id"], phone)
+            if before is None:
+                return Paired(token, await _make_device(row, phone, token, at))
+            await _take_over(before, row, phone, token, at)
+            return Paired(token, before)
 
     return await db.retrying(once)
 
@@ -375,41 +382,74 @@ async def _why_not(event_id: int, column: str, digest: str, at: datetime) -> Not
     )
 
 
+def _given(row: Mapping[str, Any], phone: Phone, token: str, at: datetime) -> dict[str, Any]:
+    """A device's columns, as a pairing and the phone say them."""
+    return {
+        "name": row["name"],
+        "volunteer": row["volunteer"],
+        "token_digest": codes.digest(token),
+        "instance": phone.instance,
+        "sees_names": bool(row["sees_names"]),
+        "is_lead": bool(row["is_lead"]),
+        "may_walk_in": bool(row["may_walk_in"]),
+        "created_by": row["created_by"],
+        "expires_at": db.as_instant(row["device_expires_at"]),
+        "last_seen_at": at,
+        "app_version": one_line(phone.app_version, 40),
+        "platform": one_line(phone.platform, 80),
+        "checks": dict(phone.checks or {}),
+    }
+
+
 async def _make_device(row: Mapping[str, Any], phone: Phone, token: str, at: datetime) -> int:
-    device = await Device.create(
-        event_id=row["event_id"],
-        name=row["name"],
-        volunteer=row["volunteer"],
-        token_digest=codes.digest(token),
-        instance=phone.instance,
-        sees_names=bool(row["sees_names"]),
-        is_lead=bool(row["is_lead"]),
-        may_walk_in=bool(row["may_walk_in"]),
-        paired_at=at,
-        created_by=row["created_by"],
-        expires_at=db.as_instant(row["device_expires_at"]),
-        last_seen_at=at,
-        app_version=one_line(phone.app_version, 40),
-        platform=one_line(phone.platform, 80),
-        checks=dict(phone.checks or {}),
+    device = await Device.create(event_id=row["event_id"], paired_at=at, **_given(row, phone, token, at))
+    await _open(row, int(device.id), at)
+    return int(device.id)
+
+
+async def _before(event_id: int, phone: Phone) -> int | None:
+    """The device that the phone was until now; None for a token that is none, or revoked, or of another event."""
+    if not phone.replaces.startswith(DEVICE_TOKEN_PREFIX):
+        return None
+    found = await db.query(
+        "UPDATE device SET other_instance = NULL, other_seen_at = NULL WHERE token_digest = $1 AND event_id = $2 "
+        "AND revoked_at IS NULL RETURNING id",
+        codes.digest(phone.replaces),
+        event_id,
     )
+    return int(found[0]["id"]) if found else None
+
+
+async def _take_over(device_id: int, row: Mapping[str, Any], phone: Phone, token: str, at: datetime) -> None:
+    # paired_at stays: what the phone scanned since then and did not send yet is believed as before.
+    await Device.filter(id=device_id).update(problems=[], **_given(row, phone, token, at))
+    await DeviceCheckpoint.filter(device_id=device_id).delete()
+    # The code that it was paired with before opens nothing any more, also not for a phone that missed the answer.
+    await db.execute(
+        "UPDATE device_pairing SET device_id = NULL, withdrawn_at = $2 WHERE device_id = $1", device_id, at
+    )
+    await _open(row, device_id, at)
+    after_commit(lambda: devices.forget(device_id))
+
+
+async def _open(row: Mapping[str, Any], device_id: int, at: datetime) -> None:
+    """What a device has besides its own row."""
     await DeviceCheckpoint.bulk_create(
-        [DeviceCheckpoint(device_id=device.id, checkpoint_id=one) for one in _numbers(row["checkpoints"])]
+        [DeviceCheckpoint(device_id=device_id, checkpoint_id=one) for one in _numbers(row["checkpoints"])]
     )
     # The name goes on with the device, and is erased there.
     await db.execute(
-        "UPDATE device_pairing SET device_id = $2, volunteer = '' WHERE id = $1", row["id"], device.id
+        "UPDATE device_pairing SET device_id = $2, volunteer = '' WHERE id = $1", row["id"], device_id
     )
     await journal.write(
-        actor=Actor(kind=ActorKind.DEVICE, id=device.id),
+        actor=Actor(kind=ActorKind.DEVICE, id=device_id),
         verb="device.pair",
         object_kind="device",
-        object_id=device.id,
+        object_id=device_id,
         at=at,
         event_id=row["event_id"],
         new={"pairing_id": row["id"]},
     )
-    return int(device.id)
 
 
 async def purge(at: datetime) -> None:

@@ -261,6 +261,7 @@ class GroupMember(Shape):
     short_code: str
     status: PassportStatus
     badge: shapes.Badge | None
+    notice: shapes.Notice | None
     here_since: datetime | None
 
 
@@ -339,6 +340,7 @@ def _member(one: queries.Member, world: checkpoints.World) -> dict[str, Any]:
         "short_code": one.short_code,
         "status": one.status.value,
         "badge": {"number": one.badge.number, "box": one.badge.box} if one.badge else None,
+        "notice": orjson.Fragment(one.notice) if one.notice else None,
         "here_since": one.here_since,
     }
 

@@ -214,6 +214,8 @@ class Member:
     sort_key: str
     here_since: datetime | None
     badge: Badge | None = None
+    #: A word to staff, as the passport carries it: JSON; empty for none.
+    notice: str = ""
 
 
 async def members(
@@ -230,7 +232,7 @@ async def members(
         some = f"AND p.registration_id {in_list('$4', 'int')}"
     rows = await query(
         f"""SELECT p.id, p.registration_id, p.badge_name, p.badge_line, p.ticket_type_id, p.short_code, p.status,
-                p.badge_number, p.badge_box, g.name, k.sort_key, s.at
+                p.badge_number, p.badge_box, CAST(p.notice AS TEXT) AS notice, g.name, k.sort_key, s.at
             FROM passport p JOIN registration g ON g.id = p.registration_id
             LEFT JOIN person_key k ON k.registration_id = p.registration_id
             LEFT JOIN (SELECT s.passport_id, min(s.at) AS at FROM scan s WHERE s.event_id = $1 AND s.list_id = $2
@@ -251,6 +253,7 @@ async def members(
             sort_key=row["sort_key"] or pinyin_rules.sort_key(row["name"]),
             here_since=as_instant(row["at"]),
             badge=Badge.of(row["badge_number"], row["badge_box"]),
+            notice=row["notice"] or "",
         )
         for row in rows
     ]

@@ -98,7 +98,7 @@ async def _show(
         trouble=trouble,
         done=i18n.gettext(_DONE[words]) if (words := request.query_params.get("done", "")) in _DONE else "",
         rehearsal=rehearsals.banner_of(world, at),
-        doors=render.moment(found.doors_open, zone),
+        doors=rehearsals.end_words(found.doors_open, zone),
         latest_end=wall_clock(found.doors_open, zone),
         may_start=found.span is None and at < found.doors_open,
         may_change=door.may(Permission.CHANGE_EVENT),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -27,6 +27,7 @@ from kernel.db import after_commit, unit_of_work
 from kernel.errors import Conflict, Invalid, Problem
 from kernel.interval import Interval
 from people import journal, topics
+from web import render
 
 LATEST: Final = 20
 
@@ -55,8 +56,17 @@ class Banner:
 
     @property
     def until(self) -> str:
-        """The same figures as rehearsal.js writes."""
-        return f"{self.ends_at.astimezone(ZoneInfo(self.zone)):%m-%d %H:%M}" if self.ends_at else ""
+        """The same words as rehearsal.js writes."""
+        return end_words(self.ends_at, self.zone) if self.ends_at else ""
+
+
+def end_words(at: datetime, zone: str) -> str:
+    """When something ends, by the event's clock, as people say it: midnight is 24:00 of the day that ends with it."""
+    local = at.astimezone(ZoneInfo(zone))
+    if (local.hour, local.minute) != (0, 0):
+        return render.moment(at, zone)
+    before = render.moment(at - timedelta(minutes=1), zone)
+    return before.removesuffix("23:59") + "24:00"
 
 
 def banner_of(world: World, at: datetime) -> Banner:

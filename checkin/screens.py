@@ -216,6 +216,8 @@ class RoomCard:
     counted: str
     now: str
     then: str
+    #: Instead of what comes next, where something was on today; else the wall says nothing of a programme.
+    empty: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,6 +263,7 @@ def _card(
         )
         if following
         else "",
+        empty=i18n.gettext(N_("Nothing more today")) if own else "",
     )
 
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from checkin import api_shapes, checkpoints, snapshot
 from checkin.checkpoints import World
+from checkin.room_rules import RoomState
 from checkin.rules import CheckpointKind, Once, OnRepeat
 from events.access import Door, route
 from events.json_api import Query, Shape, read_query
@@ -37,8 +38,25 @@ class SeenQuery(Query):
     since: int = Field(default=0, ge=0, le=_ROW, description="`version` of the answer before.")
 
 
+class DoorSlot(Shape):
+    guid: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+class SaidByHand(Shape):
+    """What somebody said of a room; `until` null: until somebody says otherwise."""
+
+    state: RoomState
+    since: datetime
+    until: datetime | None
+
+
 class DoorFacts(Shape):
-    """A checkpoint with all that decides a scan. No `windows`: always; no `ticket_types`: all."""
+    """A checkpoint with all that decides a scan. No `windows`: always; no `ticket_types`: all.
+
+    `slots` is null where it does not follow a room's programme; it takes the next session from `lead_minutes` before.
+    """
 
     id: int
     code: str
@@ -53,6 +71,9 @@ class DoorFacts(Shape):
     ticket_types: list[int]
     capacity: int | None
     session_guid: str
+    slots: list[DoorSlot] | None
+    lead_minutes: int
+    held: SaidByHand | None
 
 
 class TicketWords(Shape):
@@ -123,6 +144,20 @@ def facts_of(world: World, scope: frozenset[int] | None) -> dict[str, Any]:
                 "ticket_types": sorted(view.facts.ticket_types),
                 "capacity": view.facts.capacity,
                 "session_guid": view.facts.session_guid,
+                "slots": None
+                if view.facts.slots is None
+                else [
+                    {"guid": slot.guid, "starts_at": slot.starts_at, "ends_at": slot.ends_at}
+                    for slot in view.facts.slots
+                ],
+                "lead_minutes": int(view.facts.lead.total_seconds() // 60),
+                "held": None
+                if view.facts.held is None
+                else {
+                    "state": view.facts.held.state.value,
+                    "since": view.facts.held.since,
+                    "until": view.facts.held.until,
+                },
             }
             for view in world.checkpoints.values()
             if scope is None or view.facts.id in scope

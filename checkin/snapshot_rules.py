@@ -113,13 +113,20 @@ def line_of(holder: Holder, *, kind: str, is_live: bool, group: Secrets | None) 
     if kind not in UNGUESSABLE:
         return orjson.dumps(said)
     said |= {"name": holder.name, "line": holder.line}
+    said |= _told_staff(holder)
+    if group:
+        said["group"] = {"lookup": group.lookup, "key": _text(group.key)}
+    return orjson.dumps(said)
+
+
+def _told_staff(holder: Holder) -> dict[str, Any]:
+    """The word to staff and where the badge lies, where there is such."""
+    said: dict[str, Any] = {}
     if holder.notice:
         said["notice"] = orjson.Fragment(holder.notice)
     if holder.badge:
         said["badge"] = {"number": holder.badge[0], "box": holder.badge[1]}
-    if group:
-        said["group"] = {"lookup": group.lookup, "key": _text(group.key)}
-    return orjson.dumps(said)
+    return said
 
 
 class GroupMember(NamedTuple):
@@ -128,7 +135,8 @@ class GroupMember(NamedTuple):
 
 
 def group_line(name: str, members: Sequence[GroupMember]) -> bytes:
-    """The list that a leader's code opens: each as a lookup id, which is what admits them, and a name."""
+    """The list that a leader's code opens: each as a lookup id, which is what admits them, a name, and what whoever
+    hands out badges has to know."""
     return orjson.dumps(
         {
             "name": name,
@@ -140,6 +148,7 @@ def group_line(name: str, members: Sequence[GroupMember]) -> bytes:
                     "status": str(one.status),
                     "name": one.name,
                     "line": one.line,
+                    **_told_staff(one),
                 }
                 for lookup, one in members
             ],

@@ -412,8 +412,27 @@ def _plain_mapping(mapping: Mapping[Field, int]) -> dict[str, int]:
 async def _remembered(event_id: int) -> dict[str, dict[Field, int]]:
     rows = await ImportMapping.filter(event_id=event_id).order_by("-updated_at", "-id").limit(REMEMBERED)
     return {
-        row.header_digest: {Field(name): int(column) for name, column in row.mapping.items()} for row in rows
+        row.header_digest: {Field(name): int(column) for name, column in row.mapping.items()}
+        for row in rows
+        # A digest of another kind of list says so (``remember_mapping``).
+        if ":" not in row.header_digest
     }
+
+
+async def remembered_mapping(event_id: int, digest: str) -> dict[str, int] | None:
+    """The columns that were chosen for a list of another kind with these headers."""
+    row = await ImportMapping.get_or_none(event_id=event_id, header_digest=digest)
+    return None if row is None else {str(name): int(column) for name, column in row.mapping.items()}
+
+
+async def remember_mapping(event_id: int, digest: str, mapping: Mapping[str, int], *, at: datetime) -> None:
+    """Keeps the columns of a list of another kind; ``digest`` begins with a word of that kind and a colon."""
+    assert ":" in digest
+    async with unit_of_work():
+        await ImportMapping.filter(event_id=event_id, header_digest=digest).delete()
+        await ImportMapping.create(
+            event_id=event_id, header_digest=digest, mapping=dict(mapping), updated_at=at
+        )
 
 
 async def _file_of(row: RegistrationImport) -> bytes:

@@ -328,6 +328,28 @@ async def read_file(
         return await _kept(event_id, key, sealed) or Problem(FormCode.FILE_GONE)
     upload = chosen[-1]
     content = await upload.read(FILE_MAX_MB * 1024 * 1024 + 1)
+    return await keep_file(
+        content,
+        upload.filename or "",
+        name=name,
+        event_id=event_id,
+        actor_key=actor_key,
+        at=at,
+        pictures_only=pictures_only,
+    )
+
+
+async def keep_file(
+    content: bytes,
+    filename: str,
+    *,
+    name: str,
+    event_id: int,
+    actor_key: str,
+    at: datetime,
+    pictures_only: bool = False,
+) -> FileAnswer | Problem:
+    """A file that came in the field ``name``, kept and pending; or what is wrong with it. Raises TooMany."""
     kind = form_rules.check_file(content)
     if pictures_only and kind not in (FileType.PNG, FileType.JPEG):
         return Problem(PictureProblem.NOT_A_PICTURE)
@@ -344,7 +366,7 @@ async def read_file(
             return refusal.fields[name]
         content = picture.data
         kind = form_rules.sniff(content) or kind
-    filename = form_rules.named_as(safe_filename(upload.filename or "", 110), kind)
+    filename = form_rules.named_as(safe_filename(filename, 110), kind)
     number = await uploads.keep(
         data=content,
         filename=filename,

@@ -118,7 +118,7 @@ class Table:
         return max((len(row) for row in self.rows), default=0)
 
 
-def read_table(filename: str, data: bytes, sheet: str | None = None) -> Table:
+def read_table(filename: str, data: bytes, sheet: str | None = None, *, max_cell: int = MAX_CELL) -> Table:
     """The table in an uploaded file.
 
     CSV, TSV and semicolon-separated text in UTF-8 with or without BOM, UTF-16 with BOM or GB18030; XLSX with
@@ -126,7 +126,7 @@ def read_table(filename: str, data: bytes, sheet: str | None = None) -> Table:
     ``.0``), dates in ISO order, formulas as their last value. The full-width comma (，) is text, never a delimiter.
 
     Refused with a ``SheetProblem``: too many bytes ``sheet_size``, rows ``sheet_rows``, columns ``sheet_columns``,
-    characters in a cell ``sheet_cell`` or unpacked bytes ``sheet_unpacked``; other kinds of file, old .xls and HTML
+    characters in a cell (``max_cell``) ``sheet_cell`` or unpacked bytes ``sheet_unpacked``; other kinds of file, old .xls and HTML
     in an .xls name included, ``sheet_kind``; a password ``sheet_locked``; unknown bytes ``sheet_encoding``; UTF-8 with
     a damaged line ``sheet_damaged``; no such sheet ``sheet_missing``; nothing in it ``sheet_empty``; else
     ``sheet_broken``.
@@ -134,7 +134,7 @@ def read_table(filename: str, data: bytes, sheet: str | None = None) -> Table:
     if len(data) > MAX_BYTES:
         raise SheetProblem(SheetCode.SIZE, limit=MAX_BYTES // 1024 // 1024)
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _read_xlsx(filename, data, sheet)
+        return _read_xlsx(filename, data, sheet, max_cell)
     if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         # Both are OLE files: Excel 97's own, and the envelope round an XLSX with a password.
         if "EncryptedPackage".encode("utf-16-le") in data:
@@ -142,7 +142,7 @@ def read_table(filename: str, data: bytes, sheet: str | None = None) -> Table:
         raise SheetProblem(SheetCode.KIND, kind="XLS")
     if data.startswith(b"%PDF"):
         raise SheetProblem(SheetCode.KIND, kind="PDF")
-    return _read_text(filename, data)
+    return _read_text(filename, data, max_cell)
 
 
 # Text
@@ -154,7 +154,7 @@ _MARKUP: Final = re.compile(
 _DELIMITERS: Final = ",\t;"
 
 
-def _read_text(filename: str, data: bytes) -> Table:
+def _read_text(filename: str, data: bytes, max_cell: int) -> Table:
     text, encoding = _decode(data)
     if markup := _MARKUP.match(text):
         raise SheetProblem(SheetCode.KIND, kind="XML" if markup[1] else "HTML")
@@ -166,7 +166,7 @@ def _read_text(filename: str, data: bytes) -> Table:
     else:
         delimiter = _sniff(text)
     try:
-        rows = _collect(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), str)
+        rows = _collect(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), str, max_cell)
     except csv.Error:
         # The csv module's own field limit, met by a quotation mark that never closes.
         raise SheetProblem(SheetCode.BROKEN) from None
@@ -223,7 +223,7 @@ def _sniff(text: str) -> str:
 # XLSX
 
 
-def _read_xlsx(filename: str, data: bytes, wanted: str | None) -> Table:
+def _read_xlsx(filename: str, data: bytes, wanted: str | None, max_cell: int) -> Table:
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
@@ -234,7 +234,7 @@ def _read_xlsx(filename: str, data: bytes, wanted: str | None) -> Table:
             warnings.simplefilter("ignore")
             workbook = _open(data)
             try:
-                rows, sheet, sheets = _choose_sheet(workbook, wanted)
+                rows, sheet, sheets = _choose_sheet(workbook, wanted, max_cell)
             finally:
                 workbook.close()
     except SheetProblem:
@@ -307,7 +307,9 @@ def _without_styles(data: bytes) -> bytes:
     return stream.getvalue()
 
 
-def _choose_sheet(workbook: Workbook, wanted: str | None) -> tuple[list[list[str]], str, tuple[str, ...]]:
+def _choose_sheet(
+    workbook: Workbook, wanted: str | None, max_cell: int
+) -> tuple[list[list[str]], str, tuple[str, ...]]:
     visible = [sheet for sheet in workbook.worksheets if sheet.sheet_state == "visible"]
     titles = tuple(sheet.title for sheet in visible)
     if wanted is not None and wanted not in titles:
@@ -317,7 +319,7 @@ def _choose_sheet(workbook: Workbook, wanted: str | None) -> tuple[list[list[str
             cast(
                 "ReadOnlyWorksheet", sheet
             ).reset_dimensions()  # what the file says of its own size is often wrong, and sometimes on purpose
-            rows = _collect(sheet.iter_rows(max_col=MAX_COLUMNS + 1, values_only=True), _xlsx_text)
+            rows = _collect(sheet.iter_rows(max_col=MAX_COLUMNS + 1, values_only=True), _xlsx_text, max_cell)
             if rows:
                 return rows, sheet.title, titles
     raise SheetProblem(SheetCode.EMPTY)
@@ -326,7 +328,9 @@ def _choose_sheet(workbook: Workbook, wanted: str | None) -> tuple[list[list[str
 # Both
 
 
-def _collect(rows: Iterable[Sequence[object]], as_text: Callable[[object], str]) -> list[list[str]]:
+def _collect(
+    rows: Iterable[Sequence[object]], as_text: Callable[[object], str], max_cell: int
+) -> list[list[str]]:
     """Texts within the limits; blank rows inside are kept, so that lines agree with the spreadsheet."""
     kept: list[list[str]] = []
     for line, row in enumerate(rows, 1):
@@ -345,9 +349,9 @@ def _collect(rows: Iterable[Sequence[object]], as_text: Callable[[object], str])
         if len(texts) > MAX_COLUMNS:
             raise SheetProblem(SheetCode.COLUMNS, limit=MAX_COLUMNS, line=line)
         for column, text in enumerate(texts):
-            if len(text) > MAX_CELL:
+            if len(text) > max_cell:
                 raise SheetProblem(
-                    SheetCode.CELL, limit=MAX_CELL, line=line, column=column_letter(column), length=len(text)
+                    SheetCode.CELL, limit=max_cell, line=line, column=column_letter(column), length=len(text)
                 )
         kept.extend([] for _ in range(line - 1 - len(kept)))
         kept.append(texts)

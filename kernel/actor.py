@@ -16,6 +16,8 @@ class ActorKind(StrEnum):
     HOLDER = "holder"
     #: Whoever holds a partner's or teacher's link; ``id`` is the link's.
     PARTNER = "partner"
+    #: Whoever holds a speaker's secret link; ``id`` is the speaker's.
+    SPEAKER = "speaker"
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,7 +256,12 @@ def _look(connection: sqlite3.Connection, look: db.Look) -> list[Any]:
 
 
 #: How the kinds of a column are stored where Python has another value than SQLite.
-_STORED: dict[str, Callable[[Any], Any]] = {"uuid": str, "instant": db.stored_instant, "date": date.isoformat}
+_STORED: dict[str, Callable[[Any], Any]] = {
+    "uuid": str,
+    "instant": db.stored_instant,
+    "date": date.isoformat,
+    "json": lambda value: orjson.dumps(value).decode(),
+}
 #: Rows in one statement at most; its text has a place for every value.
 _ROWS_MAX = 64
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from pydantic import Field
@@ -25,7 +25,6 @@ from web.render import Context, FormContext
 from web.routing import Entry, signed_in
 
 LANGUAGES: Final = (("zh-Hans", "中文"), ("en", "English"))
-LANGUAGE_LASTS: Final = timedelta(days=365)
 #: How long a token may be good for, in days; anything else up to a year may be posted.
 DAYS: Final = (7, 30, 90, 180, rules.TOKEN_DAYS_MAX)
 DAYS_DEFAULT: Final = 90
@@ -116,7 +115,7 @@ async def account(request: Request) -> Response:
             typed, problems = forms.typed(data), no.fields
         else:
             response = render.see_other(_account_url(saved="1"))
-            signin.set_cookie(response, i18n.COOKIE, locale, lasts=LANGUAGE_LASTS)
+            signin.set_language(response, locale)
             return response
     context = await _account_context(request, actor, typed, problems)
     return await render.page(request, context, 422 if problems else 200)

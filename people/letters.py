@@ -21,7 +21,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -52,6 +52,9 @@ GRACE_S = 5.0
 SUBJECT_MAX = 300
 TEXT_MAX = 20_000
 
+#: What stands in a text for the link that its composer makes when it is sent.
+LINK_MARK: Final = "{link}"
+
 #: Below every letter that one can do without.
 ENOUGH = N_("No more letters of this kind: %(link)s")
 
@@ -68,10 +71,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What a composer adds at sending time: files, and words that must not lie in the row (a secret link)."""
+    """What a composer adds at sending time: files, and words that must not lie in the row (a secret link).
+
+    ``link`` stands where the text says ``{link}``; with ``link_needed`` at the text's end where it says so nowhere.
+    """
 
     attachments: Sequence[Attachment] = ()
     text_suffix: str = ""
+    link: str = ""
+    link_needed: bool = False
 
 
 #: Gives None when the letter's reason is gone (a cancelled registration): it is then discarded.
@@ -94,6 +102,8 @@ class NewLetter:
     urgent: bool = False
     #: "" for what its reader needs; anything else may be unsubscribed from (``people.unsubscribing``).
     purpose: str = ""
+    #: It waits until a person sends it (``people.drafts``).
+    is_draft: bool = False
 
 
 _composers: dict[str, Composer] = {}
@@ -212,7 +222,11 @@ def _as_row(letter: NewLetter, at: datetime) -> dict[str, Any]:
         ],
         "composer": letter.composer,
         "composer_id": letter.composer_id,
-        "state": LetterState.WAITING if sound else LetterState.FAILED,
+        "state": LetterState.FAILED
+        if not sound
+        else LetterState.DRAFT
+        if letter.is_draft
+        else LetterState.WAITING,
         "urgent": letter.urgent,
         "purpose": letter.purpose,
         "next_try_at": db.stored_instant(at),
@@ -284,20 +298,18 @@ async def rewrite(*, actor: Actor, letter_id: int, subject: str, text: str, at: 
     sign-in letter, whose words are not anybody's to change.
     """
     problems = {}
-    if not subject.strip() or len(subject) > SUBJECT_MAX:
-        problems["subject"] = (
-            Problem(Code.TOO_LONG, {"limit": SUBJECT_MAX}) if subject.strip() else Problem(Code.REQUIRED)
-        )
-    if not text.strip() or len(text) > TEXT_MAX:
-        problems["text"] = (
-            Problem(Code.TOO_LONG, {"limit": TEXT_MAX}) if text.strip() else Problem(Code.REQUIRED)
-        )
+    for name, words, limit in (("subject", subject, SUBJECT_MAX), ("text", text, TEXT_MAX)):
+        if not words.strip():
+            problems[name] = Problem(Code.REQUIRED)
+        elif len(words) > limit:
+            problems[name] = Problem(Code.TOO_LONG, {"limit": limit})
     if problems:
         raise Invalid(problems)
+    unsent = ", ".join(sorted(f"'{one}'" for one in rules.UNSENT))
     async with unit_of_work():
         rows = await db.query(
-            "UPDATE letter SET subject = $2, text = $3 WHERE id = $1 AND NOT urgent "
-            "AND state IN ('waiting', 'held', 'failed') RETURNING event_id",
+            "UPDATE letter SET subject = $2, text = $3 WHERE id = $1 AND NOT urgent "  # noqa: S608 -- enum words
+            f"AND state IN ({unsent}) RETURNING event_id",
             letter_id,
             rules.one_line(subject, SUBJECT_MAX),
             text.replace("\x00", "").replace("\r\n", "\n"),
@@ -359,7 +371,11 @@ def build_message(letter: Leased, extra: Composed, *, mail_from: str, base_url: 
     message["Message-ID"] = f"<letter.{letter.id}.{codes.digest(letter.key)[:16]}@{host}>"
     message["Auto-Submitted"] = "auto-generated"
     message["Content-Language"] = rules.one_line(letter.locale, 16)
-    parts = [letter.text.rstrip(), extra.text_suffix.strip()]
+    said = letter.text.rstrip()
+    needed = extra.link if extra.link_needed and LINK_MARK not in said else ""
+    if extra.link:
+        said = said.replace(LINK_MARK, extra.link)
+    parts = [said, needed, extra.text_suffix.strip()]
     if letter.purpose:
         link = unsubscribing.link_of(letter.id)
         # RFC 2369 and RFC 8058: the button of the reader's own mailbox posts to the same link.

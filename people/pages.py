@@ -18,6 +18,7 @@ from web.render import Context
 from web.routing import Entry, admin
 
 _STATE_KINDS: Final[Mapping[LetterState, str]] = {
+    LetterState.DRAFT: "care",
     LetterState.WAITING: "note",
     LetterState.SENDING: "note",
     LetterState.SENT: "go",

@@ -54,8 +54,19 @@ class Picture:
     height: int
 
 
-async def clean(data: bytes, *, field: str, edge: int = EDGE_MAX, least: int = 16) -> Picture:
+def square(width: int, height: int, focus: int) -> tuple[int, int, int, int]:
+    """The largest square of a picture as (left, top, right, bottom), ``focus`` hundredths along its longer edge."""
+    edge, part = min(width, height), min(max(focus, 0), 100)
+    left, top = (width - edge) * part // 100, (height - edge) * part // 100
+    return (left, top, left + edge, top + edge)
+
+
+async def clean(
+    data: bytes, *, field: str, edge: int = EDGE_MAX, least: int = 16, focus: int | None = None
+) -> Picture:
     """Draws an uploaded picture anew, at most ``edge`` pixels wide and high, upright, with nothing but its pixels.
+
+    With a ``focus`` it is cut to a square: that many hundredths along the longer edge of what is seen upright.
 
     Raises Invalid at ``field`` with a PictureProblem: for what is no PNG, JPEG or WebP by its content (whatever its
     name says), SVG by name, what is cut off, over 10 MB, over 50 megapixels (a decompression bomb is refused by the
@@ -66,7 +77,7 @@ async def clean(data: bytes, *, field: str, edge: int = EDGE_MAX, least: int = 1
         raise _no(field, PictureProblem.TOO_LARGE, limit_mb=BYTES_MAX // 1024 // 1024)
     if _LOOKS_LIKE_SVG.match(data[:512]):
         raise _no(field, PictureProblem.SVG)
-    made = await in_worker(draw_anew, data, edge, least)
+    made = await in_worker(draw_anew, data, edge, least, focus)
     if isinstance(made, Picture):
         return made
     match made:
@@ -82,7 +93,7 @@ def _no(field: str, problem: PictureProblem, **params: int) -> Invalid:
     return Invalid({field: Problem(problem, params)})
 
 
-def draw_anew(data: bytes, edge: int, least: int) -> Picture | PictureProblem:
+def draw_anew(data: bytes, edge: int, least: int, focus: int | None = None) -> Picture | PictureProblem:
     """The work of ``clean``; in a process of its own, so that what a decoder does there harms nobody else's request."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -101,7 +112,11 @@ def draw_anew(data: bytes, edge: int, least: int) -> Picture | PictureProblem:
                 is_photograph = opened.format in ("JPEG", "MPO")
                 # A JPEG is decoded at a half, quarter or eighth where that is enough.
                 if is_photograph:
-                    opened.draft("RGB", (edge * 2, edge * 2))
+                    # What is cut off is not shown: of a square the shorter edge counts.
+                    wanted = (
+                        edge * 2 if focus is None else edge * 2 * max(width, height) // min(width, height)
+                    )
+                    opened.draft("RGB", (wanted, wanted))
                 opened.load()
                 upright = ImageOps.exif_transpose(opened)
                 has_alpha = upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info
@@ -120,6 +135,8 @@ def draw_anew(data: bytes, edge: int, least: int) -> Picture | PictureProblem:
         ):
             # Whatever a decoder says of a broken or hostile file; it is the file's fault.
             return PictureProblem.NOT_A_PICTURE
+    if focus is not None:
+        plain = plain.crop(square(*plain.size, focus))
     plain.thumbnail((edge, edge), Image.Resampling.LANCZOS)
     # A new picture made of the pixels alone: info, EXIF, profiles and comments have nowhere to go along.
     bare = Image.new(plain.mode, plain.size)

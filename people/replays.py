@@ -44,6 +44,11 @@ async def find(*, id: UUID, actor_key: str, body: Any) -> dict[str, Any] | None:
     return outcome
 
 
+async def is_known(*, id: UUID, actor_key: str) -> bool:  # noqa: A002 -- the request's own word
+    """Whether this actor's request under ``id`` was done already; what it said then makes no difference."""
+    return await Replay.filter(id=id, actor_key=actor_key).exists()
+
+
 async def keep(
     *,
     id: UUID,  # noqa: A002 -- the request's own word

@@ -17,6 +17,8 @@ from email_validator import EmailNotValidError, validate_email
 class LetterState(StrEnum):
     """Where a letter stands; only a waiting one is ever sent."""
 
+    #: Written for a person to read first; waits until somebody sends it.
+    DRAFT = "drafted"
     WAITING = "waiting"
     SENDING = "sending"
     SENT = "sent"
@@ -30,6 +32,7 @@ class LetterState(StrEnum):
 class LetterAct(StrEnum):
     """What a person may do with a letter in the outbox."""
 
+    SEND = "send"
     RETRY = "retry"
     HOLD = "hold"
     DISCARD = "discard"
@@ -287,16 +290,19 @@ URGENT_LASTS: Final = CODE_LASTS
 THROTTLE_WINDOW: Final = timedelta(hours=1)
 
 LETTER_ACTS: Final[Mapping[LetterAct, tuple[frozenset[LetterState], LetterState]]] = {
+    LetterAct.SEND: (frozenset({LetterState.DRAFT}), LetterState.WAITING),
     LetterAct.RETRY: (
         frozenset({LetterState.FAILED, LetterState.HELD, LetterState.DISCARDED}),
         LetterState.WAITING,
     ),
     LetterAct.HOLD: (frozenset({LetterState.WAITING}), LetterState.HELD),
     LetterAct.DISCARD: (
-        frozenset({LetterState.WAITING, LetterState.HELD, LetterState.FAILED}),
+        frozenset({LetterState.DRAFT, LetterState.WAITING, LetterState.HELD, LetterState.FAILED}),
         LetterState.DISCARDED,
     ),
 }
+#: A letter that has not left: its words may still be changed, and it may still be taken back.
+UNSENT: Final = frozenset({LetterState.DRAFT, LetterState.WAITING, LetterState.HELD, LetterState.FAILED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ async def stop(*, key: str, at: datetime, everywhere: bool = False) -> None:
         # Those on their way already are stopped too; one that is being sent at this very moment may still arrive.
         await db.execute(
             "UPDATE letter SET state = 'discarded', last_problem = 'no_longer_wanted' WHERE to_email = $1 "
-            "AND purpose <> '' AND state IN ('waiting', 'held', 'failed') AND ($3 OR event_id = $2)",
+            "AND purpose <> '' AND state IN ('drafted', 'waiting', 'held', 'failed') AND ($3 OR event_id = $2)",
             letter.to_email,
             letter.event_id or EVERY_EVENT,
             everywhere or letter.event_id is None,

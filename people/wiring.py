@@ -74,7 +74,7 @@ async def purge(at: datetime) -> Mapping[str, int]:
         ),
         (
             "letter",
-            "(key LIKE 'sign-in:%' AND created_at <= $1) OR (state IN ('sent', 'failed', 'discarded') AND created_at <= $2)",
+            "(key LIKE 'sign-in:%' AND created_at <= $1) OR (state IN ('drafted', 'sent', 'failed', 'discarded') AND created_at <= $2)",
             (at - SIGN_IN_LETTERS_KEPT, at - LETTERS_KEPT),
         ),
         ("job", "state IN ('done', 'failed', 'cancelled') AND ended_at <= $1", (at - JOBS_KEPT,)),

@@ -52,6 +52,7 @@ WORDS: dict[str, str] = {
     "letter_not_in_this_state": N_("This letter has moved on meanwhile, so nothing was done. Look again."),
     "not_ticked": N_("Tick this box, if that is what you want."),
     # states of letters and jobs
+    "drafted": N_("Draft"),
     "waiting": N_("Waiting"),
     "sending": N_("Sending"),
     "sent": N_("Sent"),
@@ -62,6 +63,7 @@ WORDS: dict[str, str] = {
     "done": N_("Done"),
     "cancelled": N_("Cancelled"),
     # what a person may do with a letter
+    "send": N_("Send"),
     "retry": N_("Send again"),
     "hold": N_("Hold back"),
     "discard": N_("Discard"),

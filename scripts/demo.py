@@ -44,7 +44,7 @@ from kernel.errors import Conflict
 from kernel.settings import Settings
 from kernel.text import LocalizedText
 from people import accounts
-from scripts import demo_call, demo_events, demo_texts
+from scripts import demo_call, demo_events, demo_review, demo_texts
 from scripts.demo_events import ZONE
 from scripts.demo_people import invented
 from scripts.demo_texts import both
@@ -112,10 +112,11 @@ async def create(*, settings: Settings, at: datetime) -> DemoReport:
     await _form(owner, event_id, at, types)
     await _pages(owner, event_id, at)
     programme = await _sessions(owner, event_id, at)
-    doors = await _checkpoints(owner, event_id, at, places=places, types=types, programme=programme)
+    doors = await _checkpoints(owner, event_id, at, places=places, types=types)
     await _team(owner, event_id, at, doors)
     await demo_events.next_edition(owner, event_id, at)
     await demo_call.call(owner, demo_events.NEXT, at)
+    await demo_review.review(owner, demo_events.NEXT, at)
     await demo_events.earlier_years(owner, series_id, ORGANISER, at)
     await demo_events.evening(owner, ORGANISER, at)
     await demo_events.draft(owner, at)
@@ -456,7 +457,6 @@ async def _checkpoints(
     *,
     places: Mapping[str, int],
     types: Mapping[str, int],
-    programme: Mapping[str, int],
 ) -> Mapping[str, int]:
     """Twelve: gates that share one list a day, doors that count exits, booths once, meals that refuse repeats."""
     ids = {view.code: view.facts.id for view in (await checkpoints.read_world(event_id)).checkpoints.values()}
@@ -469,7 +469,6 @@ async def _checkpoints(
         en: str,
         place: str,
         *,
-        session: str = "",
         exits: bool = False,
         capacity: int | None = None,
         once: Once | None = None,
@@ -494,7 +493,6 @@ async def _checkpoints(
             scans_exits=exits,
             capacity=capacity,
             place_id=places[place],
-            session_id=programme[session] if session else None,
             windows=windows,
             ticket_type_ids=only,
             shares_list_of=ids[lane_of] if lane_of else None,
@@ -521,12 +519,9 @@ async def _checkpoints(
         only=speakers,
         lane_of="north",
     )
-    # Most rooms count by the day: a door that belongs to a session shows as closed once that session is over.
     await add("main", room, "主会场门", "Main hall", "main", once=Once.DAY, exits=True, capacity=600)
-    forum = "Open source business: talk 1"
-    await add(
-        "forum-a", room, "分会场 A 门", "Forum room A", "forum-a", session=forum, exits=True, capacity=150
-    )
+    # Follows the programme of its room: whoever comes in counts for the session that is on.
+    await add("forum-a", room, "分会场 A 门", "Forum room A", "forum-a", exits=True, capacity=150)
     await add("workshop", room, "工作坊门", "Workshop", "workshop", once=Once.DAY, exits=True, capacity=30)
     await add("teahouse", booth, "开源茶馆", "Tea house", "teahouse")
     await add("hardware", booth, "开源硬件展位", "Open hardware booth", "booth-01")
@@ -791,6 +786,8 @@ _WHO: Final = (
     (LEAD, f"/e/{SLUG}/walk-in", "leads volunteers: the door, and the live board"),
     (PARTNER_DESK, f"/e/{demo_events.NEXT}/desk/partners", "partners' and teachers' links"),
     (VIEWER, f"/e/{demo_events.NEXT}/desk/statistics", "the live board and numbers, no names"),
+    (demo_call.SPEAKER, f"/e/{demo_events.NEXT}/cfp/own", "has a proposal of their own, still a draft"),
+    (demo_review.REVIEWER, f"/e/{demo_events.NEXT}/desk/review", "reviews proposals without seeing names"),
     (demo_events.VISITOR, f"/e/{demo_events.NEXT}/me", "comes: change, hand on or cancel it"),
     (demo_events.WAITING, f"/e/{demo_events.NEXT}/me", "has been offered a place from the waiting list"),
 )

@@ -19,6 +19,7 @@ from typing import Any, Final
 import orjson
 
 from checkin.offline_rules import OfflineFacts, Read, Snapshot, judge_offline, told
+from checkin.room_rules import Held, RoomState, Slot
 from checkin.rules import (
     CheckpointFacts,
     CheckpointKind,
@@ -36,7 +37,7 @@ FILE: Final = Path(__file__).parent / "js" / "judge_vectors.json"
 AT: Final = datetime(2023, 10, 28, 1, 30, tzinfo=UTC)
 _HOUR, _MOMENT = timedelta(hours=1), timedelta(milliseconds=1)
 #: One vector of so many: with it every value meets every two others (a test says so).
-STRIDE: Final = 29 * 29
+STRIDE: Final = 7 * 29 * 29
 GUEST_TYPE: Final = 3
 
 #: What is asked about, one dimension after the other; a vector takes one value of each.
@@ -70,6 +71,16 @@ DIMENSIONS: Final[dict[str, tuple[Any, ...]]] = {
     ),
     "ticket_types": ((), (GUEST_TYPE,), (GUEST_TYPE, 4), (9,)),
     "has_capacity": (False, False, True),
+    "held": (
+        None,
+        None,
+        (RoomState.FULL, -_HOUR, _HOUR),
+        (RoomState.CLOSED, -_HOUR, None),
+        (RoomState.OPEN, -_HOUR, None),
+        (RoomState.FULL, timedelta(), _MOMENT),
+        (RoomState.FULL, _MOMENT, _HOUR),
+        (RoomState.CLOSED, -_HOUR, timedelta()),
+    ),
     "here": (Here(), Here(0, True, 1), Here(1, False, 1), Here(1, False, 0), Here(2, True, 3)),
 }
 
@@ -110,6 +121,8 @@ def vector(chosen: dict[str, Any]) -> dict[str, Any]:
             code_is_dead=given.get("dead", False),
         )
     windows = tuple(Window(AT + opens, AT + closes) for opens, closes in chosen["windows"])
+    said = chosen["held"]
+    held = said and Held(said[0], AT + said[1], None if said[2] is None else AT + said[2])
     checkpoint = CheckpointFacts(
         id=1,
         event_id=1,
@@ -122,6 +135,7 @@ def vector(chosen: dict[str, Any]) -> dict[str, Any]:
         windows=windows,
         ticket_types=frozenset(chosen["ticket_types"]),
         capacity=100 if chosen["has_capacity"] else None,
+        held=held,
     )
     here: Here = chosen["here"]
     verdict = judge_offline(
@@ -145,6 +159,7 @@ def vector(chosen: dict[str, Any]) -> dict[str, Any]:
             "windows": [[_ms(one.opens_at), _ms(one.closes_at)] for one in windows],
             "ticket_types": sorted(checkpoint.ticket_types),
             "has_capacity": checkpoint.capacity is not None,
+            "held": held and [held.state, _ms(held.since), None if held.until is None else _ms(held.until)],
         },
         "direction": chosen["direction"],
         "at_ms": _ms(AT),
@@ -174,9 +189,51 @@ def periods() -> Iterator[dict[str, Any]]:
             "once": once,
             "windows": [[_ms(one.opens_at), _ms(one.closes_at)] for one in windows],
             "session_guid": guid,
+            "slots": None,
+            "lead_ms": 0,
             "programme_date": "2023-10-28",
             "at_ms": _ms(AT + step),
             "period": period_of(facts, at=AT + step, programme_date=date(2023, 10, 28)),
+        }
+    yield from programmes()
+
+
+def programmes() -> Iterator[dict[str, Any]]:
+    """A door that follows its room's programme: alone, one after the other, side by side, begun at one moment."""
+    spans = (
+        (),
+        ((timedelta(), _HOUR),),
+        ((timedelta(), _HOUR), (_HOUR, 2 * _HOUR)),
+        ((_HOUR, 3 * _HOUR), (timedelta(), 2 * _HOUR)),
+        ((timedelta(), _HOUR), (timedelta(), 2 * _HOUR), (timedelta(), _HOUR)),
+        ((_HOUR, 2 * _HOUR), (_HOUR, 2 * _HOUR), (4 * _HOUR, 5 * _HOUR)),
+    )
+    minutes = (-61, -60, -16, -15, -1, 0, 30, 44, 45, 59, 60, 90, 119, 120, 150, 179, 180, 240, 299, 300)
+    for span, lead, minute in itertools.product(spans, (0, 15, 60), minutes):
+        slots = tuple(
+            Slot(f"5e7d9c5e-0d4f-5a51-9d5c-3f4b7f5c000{9 - number}", AT + begins, AT + ends)
+            for number, (begins, ends) in enumerate(span)
+        )
+        at = AT + timedelta(minutes=minute)
+        facts = CheckpointFacts(
+            1,
+            1,
+            1,
+            CheckpointKind.SESSION,
+            OnRepeat.WELCOME,
+            Once.SESSION,
+            slots=slots,
+            lead=timedelta(minutes=lead),
+        )
+        yield {
+            "once": Once.SESSION,
+            "windows": [],
+            "session_guid": "",
+            "slots": [[one.guid, _ms(one.starts_at), _ms(one.ends_at)] for one in slots],
+            "lead_ms": lead * 60_000,
+            "programme_date": "2023-10-28",
+            "at_ms": _ms(at),
+            "period": period_of(facts, at=at, programme_date=date(2023, 10, 28)),
         }
 
 

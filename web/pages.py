@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -13,7 +12,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from kernel import db
 from kernel.errors import Code, Invalid, NotFound, Problem
 from kernel.text import LOCALES
-from web import forms, i18n, render, signin
+from web import forms, render, signin
 from web.render import FormContext
 from web.routing import Entry, public
 from web.static_files import StaticFiles
@@ -23,7 +22,6 @@ LOCAL_AUTHORITY: Path | None = None
 
 #: How long a health check waits for the database before it says no.
 HEALTH_TIMEOUT_S: Final = 2.0
-LANGUAGE_LASTS: Final = timedelta(days=365)
 
 #: Pages about one person are no business of a search engine, whatever links to them.
 _ROBOTS: Final = "User-agent: *\nDisallow: /p\nDisallow: /e/*/me\nDisallow: /e/*/desk\nDisallow: /sign-in\n"
@@ -49,7 +47,7 @@ async def language(request: Request) -> Response:
     if data.get("lang") not in LOCALES:
         raise Invalid({"lang": Problem(Code.NOT_A_CHOICE)})
     response = render.see_other(signin.safe_next(data.get("next")))
-    signin.set_cookie(response, i18n.COOKIE, data["lang"], lasts=LANGUAGE_LASTS)
+    signin.set_language(response, data["lang"])
     return response
 
 

@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 from starlette.requests import Request
@@ -65,12 +66,14 @@ class Context:
 
     ``template`` names the file; ``event`` and ``nav`` are what the page's frame shows. ``stays_at`` is where the
     language switch comes back to when that is not the page's own address without its secrets: a link's page.
+    ``typed_form`` is the id of a long form that the switch takes along: its own address then answers to ``lang``.
     """
 
     template: ClassVar[str] = ""
     event: EventHeader | None = None
     nav: Sequence[NavGroup] = field(default_factory=tuple)
     stays_at: str = ""
+    typed_form: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +135,24 @@ WORDS: dict[str, str] = {
 _request: contextvars.ContextVar[Request | None] = contextvars.ContextVar("huiwu_request", default=None)
 
 
+class _Compiled(BytecodeCache):
+    """Compiled templates, kept for as long as the process lives: every further application begins with them."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        code = self.codes.get(bucket.key)
+        if code is not None:
+            bucket.bytecode_from_string(code)  # of a source that has changed it takes nothing
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.codes[bucket.key] = bucket.bytecode_to_string()
+
+
+_compiled = _Compiled()
+
+
 def configure(
     *,
     packages: Sequence[str],
@@ -144,6 +165,7 @@ def configure(
     """Called once by main: template folders, the words of every code, addresses."""
     folders = [ROOT / "web" / "templates", *(ROOT / package / "templates" for package in packages)]
     environment = Environment(
+        bytecode_cache=_compiled,
         loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
         autoescape=True,
         undefined=StrictUndefined,
@@ -165,7 +187,7 @@ def configure(
     environment.globals.update(url=url, static=static, absolute=absolute, problem_text=problem_text)
     _Wiring.environment = environment
     # A letter is plain text: an apostrophe in a name must not arrive as &#39;.
-    _Wiring.texts = environment.overlay(autoescape=False)
+    _Wiring.texts = environment.overlay(autoescape=False, bytecode_cache=None)
     _Wiring.words = {**WORDS, **words}
     _Wiring.routes = url_for
     _Wiring.static = static

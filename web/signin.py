@@ -12,11 +12,13 @@ from starlette.responses import Response
 
 from kernel.actor import ANONYMOUS, Actor, ActorKind
 from kernel.errors import Code, Forbidden, NotFound, SignInNeeded
+from web import i18n
 
 COOKIE: Final = "huiwu_signin"
 #: Marks a browser for limits and for tying a sign-in code to it; says nothing about who sits there.
 BROWSER_COOKIE: Final = "huiwu_browser"
 LASTS: Final = timedelta(days=30)
+LANGUAGE_LASTS: Final = timedelta(days=365)
 #: A token for programs begins so: people recognise it, and scanners of leaked secrets find it.
 API_TOKEN_PREFIX: Final = "hwt_"  # noqa: S105 -- how one begins, not one
 #: A paired device's token begins so.
@@ -92,6 +94,11 @@ def set_cookie(response: Response, name: str, value: str, *, lasts: timedelta = 
         secure=_Wiring.secure,
         path="/",
     )
+
+
+def set_language(response: Response, locale: str) -> None:
+    """Remembers the reader's language on their own device."""
+    set_cookie(response, i18n.COOKIE, locale, lasts=LANGUAGE_LASTS)
 
 
 def clear_cookie(response: Response, name: str) -> None:

@@ -104,6 +104,7 @@ VERBS: Final[dict[str, str]] = {
     "import.begin": N_("Uploaded a list"),
     "import.apply": N_("Imported a list"),
     "import.turn_down": N_("Turned an import down"),
+    "letter.send": N_("Sent a letter that waited"),
     "letter.retry": N_("Sent a letter again"),
     "letter.hold": N_("Held a letter back"),
     "letter.discard": N_("Discarded a letter"),

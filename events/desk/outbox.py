@@ -19,12 +19,13 @@ from kernel.text import N_
 from people import letters
 from people import queries as people
 from people.queries import LetterFacts
-from people.rules import LETTER_ACTS, LetterAct, LetterState
+from people.rules import LETTER_ACTS, UNSENT, LetterAct, LetterState
 from web import forms, i18n, render
 from web.routing import Entry
 
 LIST: Final = "events.desk.outbox"
 _KINDS: Final = {
+    LetterState.DRAFT: "care",
     LetterState.WAITING: "plain",
     LetterState.SENDING: "note",
     LetterState.SENT: "go",
@@ -203,7 +204,7 @@ async def _show_letter(
             text=letter.text,
             attachments=letter.attachments,
             has_more=letter.has_more,
-            may_change=letter.state in (LetterState.WAITING, LetterState.HELD, LetterState.FAILED),
+            may_change=letter.state in UNSENT,
             outbox_href=render.url(LIST, slug=door.event.slug),
         ),
         422 if refusal else 409 if trouble else 200,

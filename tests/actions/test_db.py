@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
+import orjson
 import pytest
 
 from kernel import db
@@ -233,6 +235,26 @@ async def test_the_last_writes_are_kept_whole_or_not_at_all(database: Settings) 
             raise ZeroDivisionError
     assert len(await db.query("SELECT * FROM topic_version")) == 2
     assert said == ["kept"]
+
+
+@pytest.mark.parametrize("value", [{"a": ["b", 1, None]}, ["x"], "plain", '{"a": 1}', True, 0, None])
+async def test_json_goes_in_as_what_it_is_on_either_database(database: Settings, value: Any) -> None:
+    """A text is a text, though it reads like an object; nothing is NULL."""
+    columns = (("topic", "text"), ("note", "json"))
+    async with unit_of_work():
+        kind = "jsonb" if db.dialect() == "postgres" else "JSON"
+        await db.execute(f"CREATE TABLE json_of_this_test (topic text, note {kind})")
+        try:
+            rows = [("a", value), ("b", {"other": "row"})]
+            assert await db.write_together(db.Insert("json_of_this_test", columns, rows)) == [2]
+            found = await db.query("SELECT topic, CAST(note AS text) AS note FROM json_of_this_test")
+        finally:
+            await db.execute("DROP TABLE json_of_this_test")
+    stored = {row["topic"]: row["note"] for row in found}
+    assert {topic: None if note is None else orjson.loads(note) for topic, note in stored.items()} == {
+        "a": value,
+        "b": {"other": "row"},
+    }
 
 
 async def test_a_cancelled_committer_leaks_nothing(database: Settings) -> None:

@@ -138,6 +138,52 @@ async def test_the_same_phone_may_repeat_it_and_gets_the_same_token(house: House
         await house.pair(one.code)
 
 
+async def test_a_phone_paired_anew_stays_the_device_that_it_was(house: House) -> None:
+    [first] = await house.sheet(volunteers=["林小满"])
+    phone = Phone(uuid.uuid4(), "1", "phone", {"camera": True})
+    old = await pairings.pair(event_id=house.event.id, code=first.code, phone=phone, at=now())
+    before = await Device.get()
+    door = await house.door(old.token)
+    lost = entry(house.guests[0], house.gate)
+    await scanning.scan(door=door, entry=lost, at=now())
+
+    [second] = await house.sheet(name="Lunch", checkpoints=[house.gate.id, house.lunch.id], sees_names=True)
+    again = replace(phone, replaces=old.token)
+    found = await asyncio.gather(
+        *(pairings.pair(event_id=house.event.id, code=second.code, phone=again, at=now()) for _ in range(8))
+    )
+    assert set(found) == {pairings.Paired(found[0].token, old.device_id)} and found[0].token != old.token
+    row = await Device.get()
+    assert (row.id, row.name, row.volunteer, row.sees_names) == (before.id, "Lunch", "", True)
+    # What it scanned since it was paired first is believed, and a lost answer is asked for again.
+    assert row.paired_at == before.paired_at
+    door = await house.door(found[0].token)
+    assert door.checkpoint_scope() == frozenset({house.gate.id, house.lunch.id})
+    assert (await scanning.scan(door=door, entry=lost, at=now())).is_replay
+    # The old token is nobody's from now on, and the old code opens nothing, also for the phone that used it.
+    assert await devices.actor_for_token(old.token) == ANONYMOUS
+    with pytest.raises(Gone) as used:
+        await house.pair(first.code, phone.instance)
+    assert used.value.code == DeviceCode.PAIRING_USED
+    assert await Device.all().count() == 1
+    assert await JournalEntry.filter(verb="device.pair").count() == 2
+
+
+async def test_only_a_token_that_still_opens_something_here_is_taken_over(house: House) -> None:
+    elsewhere = await make_event("meetup")
+    gate = await make_checkpoint(elsewhere)
+    stranger = replace(house, event=elsewhere, gate=gate, lead=await make_door(elsewhere, "organiser"))
+    other, revoked = await stranger.paired(), await house.paired()
+    await devices.revoke(door=house.lead, device_id=revoked.device_id, at=now())
+    for token in (other.token, revoked.token, "hwd_" + "0" * 40, "nonsense"):
+        [one] = await house.sheet()
+        phone = Phone(uuid.uuid4(), replaces=token)
+        made = await pairings.pair(event_id=house.event.id, code=one.code, phone=phone, at=now())
+        assert made.device_id not in (other.device_id, revoked.device_id)
+    assert (await devices.actor_for_token(other.token)).id == other.device_id
+    assert (await Device.get(id=revoked.device_id)).revoked_at is not None
+
+
 async def test_codes_that_open_nothing(house: House) -> None:
     [used, late, withdrawn] = [(await house.sheet())[0] for _ in range(3)]
     for wrong in ("", "0" * 22, "AAAA-AAAA", "https://elsewhere.example/", used.code[:-1]):

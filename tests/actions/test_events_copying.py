@@ -4,13 +4,33 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from tortoise import Tortoise
 
 import agenda.copying
 import checkin.copying
-from agenda.models import Session
+from agenda.models import (
+    Call,
+    CallCode,
+    CallField,
+    CallFieldScope,
+    Community,
+    Forum,
+    ForumCommunity,
+    ForumHelper,
+    ForumProducer,
+    LetterTemplate,
+    Producer,
+    Proposal,
+    ReviewCriterion,
+    ReviewPhase,
+    Session,
+    SessionType,
+    Speaker,
+    Tag,
+)
 from checkin.models import CheckinList, Checkpoint, CheckpointTicketType, CheckpointWindow
 from events import access, copying, custom_pages, queries, sites
 from events.copying_rules import Plan
@@ -128,6 +148,7 @@ async def conference(rows: int = 1) -> dict[str, Any]:
             ),
             at=NOW,
         )
+        await _call(event, number, kind.id)
         made |= {
             "hall": hall,
             "room": room,
@@ -138,6 +159,120 @@ async def conference(rows: int = 1) -> dict[str, Any]:
         }
     access.forget()
     return made
+
+
+async def _call(event: Event, number: int, ticket_type_id: int) -> None:
+    """The call, once; and of everything that it has, one more."""
+    name = {"en": f"No. {number}"}
+    async with unit_of_work():
+        if not number:
+            await Call.create(
+                event_id=event.id,
+                is_published=True,
+                opens_at=NOW - timedelta(days=60),
+                closes_at=NOW,
+                notify_by=NOW + timedelta(days=3),
+                languages=["en"],
+                reviews_needed=4,
+                speaker_ticket_type_id=ticket_type_id,
+                created_at=NOW,
+                updated_at=NOW,
+            )
+            await CallCode.create(event_id=event.id, code="LATE", created_at=NOW)
+        kind = await SessionType.create(
+            event_id=event.id, code=f"talk-{number}", name=name, minutes=30, closes_at=NOW
+        )
+        forum = await Forum.create(event_id=event.id, code=f"ai-{number}", name=name, colour="#ff0000")
+        producer = await Producer.create(event_id=event.id, name=name, email=f"p{number}@example.org")
+        community = await Community.create(event_id=event.id, name=name, url="https://example.org")
+        await ForumProducer.create(forum_id=forum.id, producer_id=producer.id, position=1)
+        await ForumCommunity.create(forum_id=forum.id, community_id=community.id)
+        await ForumHelper.create(forum_id=forum.id, email="helper@example.org", actor_key="x", created_at=NOW)
+        field = await CallField.create(
+            event_id=event.id,
+            code=f"size-{number}",
+            kind="choose_one",
+            label=name,
+            options=[{"code": "s", "label": {"en": "S"}}],
+            need="required_after",
+            required_after=NOW,
+        )
+        await CallFieldScope.create(call_field_id=field.id, session_type_id=kind.id)
+        await CallFieldScope.create(call_field_id=field.id, forum_id=forum.id)
+        await Tag.create(event_id=event.id, code=f"new-{number}", name=name)
+        await LetterTemplate.create(
+            event_id=event.id, code=f"accepted{number}", subject=name, text=name, updated_at=NOW
+        )
+        await ReviewPhase.create(
+            event_id=event.id,
+            name=name,
+            starts_at=NOW,
+            ends_at=NOW + timedelta(days=7),
+            active_for=event.id if not number else None,
+        )
+        await ReviewCriterion.create(
+            event_id=event.id, code=f"depth-{number}", name=name, labels={"1": {"en": "shallow"}}
+        )
+        await Proposal.create(
+            guid=uuid4(), event_id=event.id, code=f"AAAAA{number}", created_at=NOW, updated_at=NOW
+        )
+        await Speaker.create(event_id=event.id, code=f"SPEAK{number}", created_at=NOW, updated_at=NOW)
+
+
+async def test_a_copy_brings_the_call_unpublished_and_nobody_who_answered_it(database: Settings) -> None:
+    old = await conference()
+    chair = await make_account()
+    [old_forum] = await Forum.all()
+    await make_role(old["event"], chair, Role.PRODUCER, "forum", old_forum.id)
+    moved = timedelta(days=DAYS)
+    plan = Plan(slug="coscon-2024", name=PLAN.name, starts_on=PLAN.starts_on, with_team=True)
+    number = await copying.copy(actor=SYSTEM, event_id=old["event"].id, plan=plan, at=NOW)
+    [ticket_type] = await TicketType.filter(event_id=number)
+    call = await Call.get(event_id=number)
+    assert (call.is_published, call.opens_at, call.closes_at, call.notify_by) == (
+        False,
+        NOW - timedelta(days=60) + moved,
+        NOW + moved,
+        NOW + timedelta(days=3) + moved,
+    )
+    assert (call.languages, call.reviews_needed, call.speaker_ticket_type_id) == (["en"], 4, ticket_type.id)
+    [kind] = await SessionType.filter(event_id=number)
+    [forum] = await Forum.filter(event_id=number)
+    assert (kind.code, kind.closes_at, forum.code, forum.colour) == ("talk-0", NOW + moved, "ai-0", "#ff0000")
+    [producer] = await Producer.filter(event_id=number)
+    [community] = await Community.filter(event_id=number)
+    [link] = await ForumProducer.filter(forum_id=forum.id)
+    [brings] = await ForumCommunity.filter(forum_id=forum.id)
+    assert (producer.email, link.producer_id, link.position) == ("p0@example.org", producer.id, 1)
+    assert (community.url, brings.community_id) == ("https://example.org", community.id)
+    [field] = await CallField.filter(event_id=number)
+    assert (field.code, field.required_after, field.options) == (
+        "size-0",
+        NOW + moved,
+        [{"code": "s", "label": {"en": "S"}}],
+    )
+    scopes = await CallFieldScope.filter(call_field_id=field.id).order_by("id")
+    assert [(one.session_type_id, one.forum_id) for one in scopes] == [(kind.id, None), (None, forum.id)]
+    [tag] = await Tag.filter(event_id=number)
+    [template] = await LetterTemplate.filter(event_id=number)
+    assert (tag.code, template.code, dict(template.text)) == ("new-0", "accepted0", {"en": "No. 0"})
+    [phase] = await ReviewPhase.filter(event_id=number)
+    [criterion] = await ReviewCriterion.filter(event_id=number)
+    assert (phase.active_for, phase.starts_at, phase.ends_at) == (
+        None,
+        NOW + moved,
+        NOW + timedelta(days=7) + moved,
+    )
+    assert (criterion.code, criterion.labels) == ("depth-0", {"1": {"en": "shallow"}})
+    for table in (CallCode, Proposal, Speaker):
+        assert await table.filter(event_id=number).count() == 0
+    assert await ForumHelper.filter(forum_id=forum.id).count() == 0
+    # A producer's role follows to the copy's own forum.
+    assert (chair.id, Role.PRODUCER, forum.id) in {
+        (m.account_id, m.grant.role, m.grant.scope_id) for m in await queries.team(number)
+    }
+    # The old call is as it was.
+    assert (await Call.get(event_id=old["event"].id)).is_published
 
 
 async def test_a_copy_brings_everything_settled_with_its_times_moved(database: Settings) -> None:
@@ -261,7 +396,15 @@ async def test_what_cannot_be_is_refused_and_leaves_nothing(database: Settings) 
 
 
 #: Columns that a copy begins without.
-LEFT_OUT = {"reminder": {"queued_at"}}
+LEFT_OUT = {
+    "reminder": {"queued_at"},
+    # A file belongs to one event.
+    "producer": {"picture_upload_id"},
+    "community": {"logo_upload_id"},
+    # At most one phase of an event is active, and none of a new one.
+    "review_phase": {"active_for"},
+    "call_for_proposals": {"phase_set_at"},
+}
 
 
 async def test_no_column_of_a_copied_table_is_forgotten(
@@ -289,7 +432,7 @@ async def test_no_column_of_a_copied_table_is_forgotten(
             if field.has_db_field
         }
         assert named | LEFT_OUT.get(table, set()) == own - {"id"}, table
-    assert len(seen) == 14
+    assert len(seen) == 27
 
 
 async def test_an_empty_event_is_copied_too(database: Settings) -> None:

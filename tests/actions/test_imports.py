@@ -52,12 +52,6 @@ async def house(database: Settings) -> AsyncIterator[None]:
     EXPORT_PICTURES.clear()
 
 
-@pytest.fixture(scope="module", autouse=True)
-async def helper_process() -> AsyncIterator[None]:
-    yield
-    await jobs.stop()
-
-
 def csv_of(rows: Sequence[Sequence[object]], encoding: str = "utf-8-sig") -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)

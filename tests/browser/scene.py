@@ -1,4 +1,4 @@
-"""A conference five weeks before its days, in the middle of its registration, with a page for everything in issue 3.
+"""A conference five weeks before its days, in the middle of its registration, its call and its rehearsals at the door.
 
 Every state that a page can show is here once: places full and waited for, applications, a group, a partner's link, a
 transfer on its way, two records of one person, invitations, somebody registered at the door. Names are as long as
@@ -7,12 +7,31 @@ people's names get.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from checkin import walk_in
+from checkin import (
+    badges,
+    devices,
+    notes,
+    pairings,
+    phone_tests,
+    printing,
+    quarantine,
+    rooms,
+    scanning,
+    walk_in,
+)
+from checkin.badge_rules import Boxes, Plan
+from checkin.models import Checkpoint, Passport
+from checkin.offline_rules import Local
+from checkin.printing import Layout
+from checkin.room_rules import RoomState
+from checkin.scanning import ScanEntry
 from events import (
+    access,
     custom_pages,
     event,
     groups,
@@ -26,15 +45,19 @@ from events import (
     transfers,
 )
 from events import series as row_of_years
+from events.access import Door
 from events.form_rules import ConsentDetails, Option, QuestionDetails
 from events.invitation_rules import Wanted
+from events.models import Event
 from events.partner_links import LinkDetails
-from events.rules import Contact, Details, FieldKind, Module, RegistrationSource, Role, TicketRole
+from events.rules import Contact, Details, FieldKind, Module, Permission, RegistrationSource, Role, TicketRole
 from events.tickets import AccessCodeDetails, SharedQuotaDetails, TicketTypeDetails
 from events.transfers import Side
 from kernel.actor import ANONYMOUS, Actor, ActorKind
 from kernel.text import LocalizedText
 from people import accounts
+from scripts import demo_call
+from tests.factories import make_checkpoint, make_door, make_place, make_session
 
 SLUG = "open-day"
 OWNER = "owner@example.org"
@@ -82,6 +105,8 @@ async def furnish(at: datetime) -> Scene:
     await event.publish(actor=owner, event_id=event_id, at=at)
     await _people(here, owner, at)
     await _links(here, owner, at)
+    await _door(here, at)
+    await demo_call.call(owner, SLUG, at)
     for who in (OWNER, "traveller@example.org", "guest@example.org"):
         number = await accounts.create_account(email=who, name="", is_admin=False, at=at)
         here.tokens[who] = await accounts.open_sign_in(
@@ -383,6 +408,109 @@ async def _links(here: Scene, owner: Actor, at: datetime) -> None:
         "taker_key": transfers.secret_of(transfer, Side.TAKER),
         "invitation_key": invitations.key_of(invitation),
     }
+
+
+async def _door(here: Scene, at: datetime) -> None:
+    """Rooms of every kind, phones of every kind, and all that waits for a lead's look."""
+    made = await Event.get(id=here.event_id)
+    lead = await make_door(made, "organiser", "lead@example.org")
+    hall, corner = [
+        await make_place(made, code, name=dict(both(zh, en)), capacity=capacity)
+        for code, zh, en, capacity in (
+            ("hall", "国际会议中心一层报告厅", "Lecture hall of the conference centre", 4),
+            ("tea", "茶馆", "Tea house", 20),
+        )
+    ]
+    for begins, zh, en in (
+        (-10, "开源与商业：十年回顾与下一个十年", "Open source and business"),
+        (50, "圆桌", "Panel"),
+    ):
+        await make_session(
+            made,
+            place_id=hall.id,
+            title=dict(both(zh, en)),
+            starts_at=at + timedelta(minutes=begins),
+            ends_at=at + timedelta(minutes=begins + 40),
+        )
+    north = await make_checkpoint(made, name=dict(both("北门", "North gate")), scans_exits=True)
+    south = await make_checkpoint(
+        made, name=dict(both("南门（靠近停车场）", "South gate, by the car park")), list_id=north.list_id
+    )
+    room = await make_checkpoint(
+        made, kind="session", once="session", on_repeat="warn", place_id=hall.id, scans_exits=True,
+        name=dict(both("报告厅门", "Lecture hall")),
+    )  # fmt: skip
+    people = await Passport.filter(event_id=made.id, status="valid").order_by("id")
+
+    async def scan(door: Door, where: Checkpoint, code: str, local: Local = Local.NONE) -> None:
+        entry = ScanEntry(uuid4(), code, where.id, age_ms=60_000 if local else None, local=local)
+        await scanning.scan(door=door, entry=entry, at=at)
+
+    phones = await _phones(here, lead, [north.id, south.id], at)
+    for number, passport in enumerate(people[:5]):
+        await scan(lead, south if number % 2 else north, passport.token)
+        await scan(lead, room, passport.token)
+    await scan(lead, north, "https://pay.example.org/1")
+    for passport in people[:2]:
+        await scan(phones[0], south, passport.token, Local.ADMITTED)
+    await rooms.say(door=lead, place_id=corner.id, state=RoomState.FULL, request_id=uuid4(), at=at)
+    await rooms.count_heads(door=lead, place_id=corner.id, count=17, request_id=uuid4(), at=at)
+    late = [ScanEntry(uuid4(), one.token, north.id, age_ms=1_000) for one in people[5:7]]
+    await devices.revoke(door=lead, device_id=phones[1].actor.id, at=at)
+    await quarantine.take(actor=phones[1].actor, entries=late, is_wiped=True, at=at)
+    await notes.leave(
+        actor=lead.actor, event_id=made.id, passport_id=people[0].id,
+        text=both("请到讲师接待处", "Please see the speakers' desk"), attention=True, at=at,
+    )  # fmt: skip
+    plan = Plan(boxes=Boxes.LETTERS, per_box=5)
+    await badges.assign(actor=lead.actor, event_id=made.id, plan=plan, at=at)
+    station = await printing.save(
+        actor=lead.actor, event_id=made.id, station_id=None, name="签到处打印机", layout=Layout(), at=at
+    )
+    for passport in people[:3]:
+        await printing.ask(
+            actor=lead.actor, event_id=made.id, station_id=station, passport_id=passport.id,
+            request_id=uuid4(), at=at,
+        )  # fmt: skip
+    await phone_tests.make_links(door=lead, volunteers=["林小满", "欧阳映雪"], at=at)
+    link = (await phone_tests.links(made.id, at))[0]
+    told = phone_tests.Told(uuid4(), "林小满", {"camera": True, "secure": True}, "Android", 420)
+    await phone_tests.tell(link=link, told=told, at=at)
+    here.names |= {
+        "hall": hall.id,
+        "corner": corner.id,
+        "north": north.id,
+        "device": phones[0].actor.id,
+        "revoked": phones[1].actor.id,
+        "station": station,
+        "phone_test": link.secret,
+        "passport": people[0].id,
+        "token": people[0].token,
+    }
+
+
+async def _phones(here: Scene, lead: Door, checkpoints: Sequence[int], at: datetime) -> list[Door]:
+    """Two that are paired, and a sheet with codes that wait."""
+    wanted = pairings.Wanted(
+        name="北门",
+        count=3,
+        checkpoints=checkpoints,
+        device_expires_at=at + timedelta(hours=9),
+        minutes=600,
+        volunteers=["林小满"],
+        sees_names=True,
+    )
+    batch = await pairings.make(door=lead, wanted=wanted, form_id=uuid4(), at=at)
+    here.names["sheet"] = batch
+    found = []
+    for one in (await pairings.sheet(door=lead, batch=batch))[:2]:
+        phone = pairings.Phone(uuid4(), "1", "Android", {"camera": True})
+        paired = await pairings.pair(
+            event_id=here.event_id, code=one.code, phone=phone, at=at - timedelta(hours=1)
+        )
+        actor = await devices.actor_for_token(paired.token)
+        found.append(await access.open_event(actor, SLUG, Permission.SCAN))
+    return found
 
 
 def key_of(here: Scene, who: str) -> str:

@@ -18,6 +18,7 @@ import pytest
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 import main
+from agenda.cfp_desk import KINDS
 from checkin.passports import holder_cookie
 from kernel.settings import Settings
 from tests import services
@@ -88,6 +89,9 @@ def public(*paths: str, act: Act | None = None, is_dead: bool = False) -> list[L
     return [Look(f"/e/{SLUG}{path}", act=act, is_dead=is_dead) for path in paths]
 
 
+#: The lists of a call's settings.
+CALL_LISTS = tuple(KINDS)
+
 LOOKS: list[Look] = [
     # people
     *[Look(path) for path in ("/sign-in", "/", "/?q=nothing", "/series/open-days")],
@@ -137,8 +141,27 @@ LOOKS: list[Look] = [
         Look(f"/e/{SLUG}/me/{{traveller}}{path}", holder="traveller", act=send)
         for path in ("/change", "/transfer", "/erasure")
     ],
+    # the call for proposals
+    *public("/cfp", "/cfp/new"),
+    *desk("/cfp/new", "/cfp/own", "/desk/proposals", "/desk/agenda/import", "/desk/cfp"),
+    *desk(*(f"/desk/cfp/{kind}" for kind in CALL_LISTS), *(f"/desk/cfp/{kind}/new" for kind in CALL_LISTS)),
+    *desk("/desk/cfp", *(f"/desk/cfp/{kind}/new" for kind in CALL_LISTS), act=send),
     # the door
-    *desk("/walk-in", "/scan", "/live", "/live/conflicts", "/live/rehearsal", "/rooms"),
+    *desk("/walk-in", "/scan", "/live", "/live/conflicts", "/live/conflicts?show=all", "/live/rehearsal"),
+    *desk(
+        "/live/lanes", "/live/scans", "/live/scans?what=came", "/live/scans?day=2001-01-01", "/live?names=0"
+    ),
+    *public(
+        "/rooms", "/rooms/{hall}", "/rooms/{corner}", "/wall", "/pair", "/scanner", "/phone-test/{phone_test}"
+    ),
+    Look("/p?token={token}", OWNER),
+    Look("/p?token={token}"),
+    *desk("/desk/devices", "/desk/devices/pairings", "/desk/devices/{device}", "/desk/devices/{revoked}"),
+    *desk("/desk/devices/pairings/{sheet}", "/desk/devices/kept-apart", "/desk/devices/tests"),
+    *desk("/desk/badges", "/desk/stations", "/desk/stations/new", "/desk/stations/{station}"),
+    *desk("/desk/station/{station}", "/desk/rooms", "/desk/rooms/{hall}", "/desk/rooms/{corner}"),
+    *desk("/desk/sign-in-list", "/desk/sign-in-list/enter", "/desk/checkpoints/{north}"),
+    *desk("/desk/devices/pairings", "/desk/stations/new", act=send),
     *desk("/walk-in", act=walk_in),
     # the desk
     *desk(

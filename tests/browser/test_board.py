@@ -65,12 +65,17 @@ class Hall:
     def base(self) -> str:
         return self.server.url
 
-    async def scan(self, code: str = "", gate: int = 0) -> None:
+    async def scan(self, code: str = "", gate: int = 0, way: str = "entry") -> None:
         """Admits the next passport, or whatever the code leads to."""
         if not code:
             code = self.passports[self.scanned].token
             self.scanned += 1
-        body = {"scan_id": str(uuid.uuid4()), "code": code, "checkpoint": self.gates[gate].id}
+        body = {
+            "scan_id": str(uuid.uuid4()),
+            "code": code,
+            "checkpoint": self.gates[gate].id,
+            "direction": way,
+        }
         headers = {"authorization": f"Bearer {self.token}"}
         async with httpx2.AsyncClient(base_url=self.base, headers=headers, trust_env=False) as client:
             answer = await client.post(f"/e/{self.event.slug}/api/scans", json=body)
@@ -230,14 +235,26 @@ async def test_the_board_moves_with_each_scan_and_survives_a_crash(
         await expect(full).to_have_class("bar bar--full", timeout=20_000)
         await expect(full.locator(".bar__more")).to_contain_text("Full · 4 of 4")
 
+        # The wall in the lobby knows it, too, and goes through the same.
+        wall = await here.open(path="wall", width=1920)
+        room = wall.locator(f'[data-room="{here.gates[2].place_id}"]')
+        await expect(wall.locator("#state")).to_have_attribute("data-live", "on", timeout=20_000)
+        await expect(room).to_have_class("wall__room wall__room--full", timeout=20_000)
+        await expect(room.locator("[data-of=level]")).to_contain_text("Full")
+
         # Killed, not stopped: nobody says goodbye. What is scanned before the board is back must be on it.
         sockets = here.sockets
         await here.crash()
         await expect(page.locator("#state")).to_have_attribute("data-live", "late", timeout=20_000)
         await expect(page.locator("#state-words")).to_contain_text("s ago")
+        # A screen that hears nothing keeps what it knew, and says how old it is.
+        await expect(wall.locator("#state")).to_have_attribute("data-live", "late", timeout=20_000)
+        await expect(room).to_have_class("wall__room wall__room--full")
         await here.start()
         await here.scan()
+        await here.scan(here.passports[here.scanned - 2].token, gate=2, way="exit")
         await shows(page, arrived="3", inside="2")
+        await expect(room).not_to_have_class(re.compile("wall__room--full"), timeout=90_000)
         # A start that takes its time is met by asking first ("Live, by asking"); a socket follows when the dice say so.
         await expect(page.locator("#state-words")).to_have_text("Live", timeout=90_000)
         assert here.sockets > sockets
@@ -247,11 +264,15 @@ async def test_the_board_moves_with_each_scan_and_survives_a_crash(
             frame for frame in here.frames if frame.get("topic") == checkpoints.board_topic(here.event.id)
         ]
         assert framed[-1]["data"]["arrived"] == 4
-        assert await never_reloaded(page)
+        await expect(wall.locator("#state-words")).to_have_text("Live", timeout=90_000)
+        assert await never_reloaded(page) and await never_reloaded(wall)
 
 
-async def test_polling_gives_the_same_figures_and_survives_too(database: Settings, tmp_path: Path) -> None:
+async def test_without_sockets_it_polls_and_goes_back_where_they_come_through(
+    database: Settings, tmp_path: Path
+) -> None:
     async with hall(database, tmp_path) as here:
+        # Told to ask, it asks: the same figures, through a crash as well.
         page = await here.open("?transport=poll")
         await here.scan()
         await shows(page, arrived="1", inside="1")
@@ -264,11 +285,9 @@ async def test_polling_gives_the_same_figures_and_survives_too(database: Setting
         await shows(page, arrived="2")
         assert here.sockets == 0 and here.frames == []
         assert await never_reloaded(page)
+        await page.context.close()
 
-
-async def test_where_sockets_fail_it_polls_and_goes_back(database: Settings, tmp_path: Path) -> None:
-    """A proxy that lets no WebSocket through, as venue networks have them, until it does."""
-    async with hall(database, tmp_path) as here:
+        # A proxy that lets no WebSocket through, as venue networks have them, until it does.
         blocked = True
 
         async def proxy(route: WebSocketRoute) -> None:
@@ -281,13 +300,14 @@ async def test_where_sockets_fail_it_polls_and_goes_back(database: Settings, tmp
         await page.route_web_socket("**/live", proxy)
         await page.reload()
         await here.scan()
-        await shows(page, arrived="1")
+        await shows(page, arrived="3")
         await expect(page.locator("#state-words")).to_have_text("Live, by asking", timeout=40_000)
-        assert "林小满" not in await page.content()
+        await expect(page.locator("#latest")).to_contain_text("Attendee")
+        assert "林小满" not in await page.locator("body").inner_text()
         blocked = False
         await expect(page.locator("#state-words")).to_have_text("Live", timeout=60_000)
         await here.scan()
-        await shows(page, arrived="2")
+        await shows(page, arrived="4")
 
 
 async def test_without_library_or_scripts_it_says_the_same_and_fits_every_screen(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.async_api import BrowserContext, Page, async_playwright
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
 import main
 from checkin import devices, pairings
@@ -185,6 +185,10 @@ async def test_nobody_notices_that_the_network_is_gone(  # noqa: PLR0915 -- one 
             "mark": "",
         }
         assert await at_another_lane(lanes, server, event, other, people[1].token) == "admitted"
+        board = await lanes.new_page()
+        seen.watch(board)
+        await board.goto(f"{server.base}/e/{event.slug}/live")
+        await expect(board.locator("#conflicts-open")).to_be_hidden()
 
         # The network goes; the phone goes on, in the same colours.
         await context.set_offline(True)
@@ -194,11 +198,15 @@ async def test_nobody_notices_that_the_network_is_gone(  # noqa: PLR0915 -- one 
         newcomer = await make_passport(event, await TicketType.get(event_id=event.id), badge_name="新来的")
         unknown = await shows(page, newcomer, server)
         assert (unknown["tone"], unknown["word"], unknown["name"]) == ("care", "名单里还没有", "")
-        # Found by initials, as at the desk.
+        # Found as at the desk: by initials, and by whole pinyin in either reading of the first character.
         await page.locator("#verdict-next").click()
         before = await page.locator("#verdict").get_attribute("data-scan")
         await page.locator("[data-drawer=search]").click()
-        await page.locator("#search-text").fill("zgq")
+        for typed in ("zgq", "cengguoqiang", "zengguoqiang"):
+            await page.locator("#search-text").fill("")
+            await expect(page.locator(".found")).to_have_count(0)
+            await page.locator("#search-text").fill(typed)
+            await expect(page.locator(".found__name")).to_have_text("曾国强")
         await page.locator(".found").click()
         assert (await says(page, before))["name"] == "曾国强"
         # A leader's code opens the list that lies on the phone; whoever is ticked is one scan each.
@@ -242,8 +250,18 @@ async def test_nobody_notices_that_the_network_is_gone(  # noqa: PLR0915 -- one 
         [clash] = await page.locator(".clash").all()
         text = await clash.inner_text()
         assert "来宾01" in text and "北门" in text and "南门" in text
+        # The organiser sees it, too: the board by itself, and who and where behind it.
+        await expect(board.locator("#conflicts-open")).to_have_text("1", timeout=40_000)
+        looking = await lanes.new_page()
+        await looking.goto(f"{server.base}/e/{event.slug}/live/conflicts")
+        [card] = await looking.locator("[data-conflict]").all()
+        told = await card.inner_text()
+        assert "来宾01" in told and "North gate" in told and "South gate" in told
         await clash.get_by_role("button").click()
         await until(lambda: _has(page, "#conflicts-open", hidden=True))
+        # Dealt with on the phone, it leaves the organiser's screens without anybody's doing.
+        await expect(board.locator("#conflicts-open")).to_be_hidden(timeout=40_000)
+        await expect(looking.locator("[data-conflict]")).to_have_count(0, timeout=40_000)
         await page.locator("#drawer-conflicts [data-close]").click()
         assert (await kept(page))["queue"] == 0
 

@@ -74,6 +74,15 @@ KNOWN_PUBLIC_WRITES = {
     "checkin.api.phone_test_scan",
     "checkin.api.device_seen",
     "checkin.api.device_leftovers",
+    # The speaker's link, sign-in, or the right to enter talks for them (agenda.speaker_door).
+    "agenda.speaker.open",
+    "agenda.speaker.profile",
+    "agenda.speaker.visit",
+    "agenda.speaker.renewal",
+    "agenda.speaker.talk",
+    "agenda.speaker.answer",
+    "agenda.speaker.slides",
+    "agenda.speaker.removal",
 }
 
 

@@ -26,7 +26,7 @@ from kernel.actor import ANONYMOUS, Actor, ActorKind
 from kernel.db import unit_of_work
 from kernel.errors import Refusal
 from kernel.settings import Settings
-from people import accounts, jobs, unsubscribe_pages
+from people import accounts, unsubscribe_pages
 from people.models import Account, Letter
 from tests.factories import (
     NOW,
@@ -189,7 +189,6 @@ async def world(database: Settings) -> AsyncIterator[World]:
             token_event_id=event_id,
         )
     yield World(app, made, actors, await objects(made))
-    await jobs.stop()
     signin.configure(loader=accounts.actor_for_token, secure=database.secure)
 
 

@@ -18,9 +18,11 @@ import pytest
 
 from checkin import checkpoints, counting, scanning
 from checkin.ledger import Mark
-from checkin.models import Checkpoint
+from checkin.models import Checkpoint, Scan
+from checkin.offline_rules import Local
 from checkin.rules import Direction
 from checkin.scanning import ScanEntry
+from checkin.undoing import undo
 from events import access
 from events.access import Door
 from events.models import Event, Place, TicketType
@@ -73,8 +75,10 @@ class Hall:
         assert answer.status_code == status, (path, query, answer.text[:500])
         return answer.text
 
-    async def scan(self, code: str, checkpoint: Checkpoint | None = None, way: str = "entry") -> str:
-        entry = ScanEntry(uuid4(), code, (checkpoint or self.gate).id, Direction(way))
+    async def scan(
+        self, code: str, checkpoint: Checkpoint | None = None, way: str = "entry", local: str = ""
+    ) -> str:
+        entry = ScanEntry(uuid4(), code, (checkpoint or self.gate).id, Direction(way), local=Local(local))
         return (await scanning.scan(door=self.door, entry=entry, at=self.at)).verdict.value
 
 
@@ -130,6 +134,10 @@ async def test_every_number_of_the_board_opens_as_many_scans_as_it_says(hall: Ha
     await hall.scan(people[0].token, hall.room_door)
     await hall.scan("nobody")
     await hall.scan("wxp://pay", hall.room_door)
+    # Two whom a phone without network let in, and the ledger refuses: each is one scan, and arrived all the same.
+    revoked = await make_passport(hall.event, hall.type, status="revoked")
+    for checkpoint in (hall.gate, hall.room_door):
+        assert await hall.scan(revoked.token, checkpoint, local="admitted") == "revoked"
     page = await hall.page("/live")
     document = await counting.board(event_id=hall.event.id, at=datetime.now(UTC))
     hrefs = {name: href for href, name in re.findall(r'href="([^"]+)"\s+data-figure="([a-z-]+)"', page)}
@@ -139,8 +147,8 @@ async def test_every_number_of_the_board_opens_as_many_scans_as_it_says(hall: Ha
         path, _, query = href.replace("&amp;", "&").partition("?")
         return _total(await hall.page(path.removeprefix(f"/e/{hall.event.slug}"), **_query(query)))
 
-    assert await behind(hrefs["arrived"]) == (3, 3) and document["arrived"] == 3
-    assert (await behind(hrefs["refused"]))[0] == 2
+    assert await behind(hrefs["arrived"]) == (4, 4) and document["arrived"] == 4
+    assert (await behind(hrefs["refused"]))[0] == 4
     assert (await behind(hrefs["per-minute"]))[0] == 4
     for row in document["checkpoints"]:
         (href,) = re.findall(rf'data-checkpoint="{row[0]}">\s*<a class="bar__label"\s+href="([^"]+)"', page)
@@ -149,7 +157,21 @@ async def test_every_number_of_the_board_opens_as_many_scans_as_it_says(hall: Ha
         (href,) = re.findall(rf'data-reason="{code}">\s*<a class="bar__label"\s+href="([^"]+)"', page)
         assert (await behind(href))[0] == count
     (href,) = re.findall(rf'data-room="{hall.room.id}">\s*<a class="bar__label"\s+href="([^"]+)"', page)
-    assert (await behind(href))[0] == 2
+    assert (await behind(href))[0] == 3
+    told = await hall.page("/live/scans", what="revoked")
+    assert told.count("Let in all the same</span>") == 2 and _total(told) == (2, 1)
+    assert _total(await hall.page("/live/scans", what="let_in")) == (2, 1)
+
+
+async def test_who_was_taken_back_has_not_arrived(hall: Hall) -> None:
+    one = await make_passport(hall.event, hall.type)
+    await hall.scan(one.token)
+    admitted = await Scan.get(verdict="admitted")
+    lead = await make_door(hall.event, "organiser")
+    await undo(door=lead, scan_id=uuid4(), target=admitted.scan_id, reason="wrong queue", at=hall.at)
+    assert (await counting.board(event_id=hall.event.id, at=datetime.now(UTC)))["arrived"] == 0
+    assert _total(await hall.page("/live/scans", kind="gate", what="came")) == (0, 0)
+    assert _total(await hall.page("/live/scans", kind="gate")) == (2, 1), "what happened is all there"
 
 
 async def test_names_are_for_those_who_may_see_registrations(hall: Hall) -> None:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from openpyxl import load_workbook
 
 from checkin import checkpoints
 from checkin.models import Checkpoint, ScanConflict
@@ -126,12 +127,44 @@ async def test_two_lanes_from_the_batch_to_the_page_and_the_file(house: House) -
     assert "Nothing to look at" in page and guest.badge_name not in page
     page = (await house.get("lead", "/live/conflicts?show=all")).text
     assert "by Volunteer lead" in page and "the brother&#39;s passport" in page
-    answer = await house.post("lead", "/live/conflicts/file", 200)
+    answer = await house.post("lead", "/live/conflicts/file", 200, data={"format": "csv"})
     [titles, line] = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
-    assert (line[1], line[2], line[5], line[8], line[10], line[11], line[12]) == (
+    assert (line[1], line[2], line[5], line[8], line[10], line[11], line[13]) == (
         "North gate", "Volunteer north", guest.badge_name, "South gate", "Volunteer lead", "the brother's passport",
         "welcome_back",
     ) and len(titles) == len(line)  # fmt: skip
+    answer = await house.post("lead", "/live/conflicts/file", 200, data={"format": "json"})
+    [told] = answer.json()["conflicts"]
+    assert (told["scan_id"], told["story"], told["note"]) == (
+        sent["scan_id"],
+        "two_lanes",
+        "the brother's passport",
+    )
+    answer = await house.post("lead", "/live/conflicts/file", 200, data={"format": "xlsx"})
+    sheet: Any = load_workbook(io.BytesIO(answer.content)).active
+    assert [cell.value for cell in sheet[2]][5] == guest.badge_name
+    refused = await house.post("lead", "/live/conflicts/file", 422, data={"format": "pdf"})
+    assert "two lanes" in refused.text or "Nothing to look at" in refused.text
+
+
+async def test_one_person_at_one_lane_is_one_thing_to_look_at(house: House) -> None:
+    guest = await make_passport(house.event, house.type, status="cancelled")
+    first, second = (_scan(house.north, guest.token, age_ms=age) for age in (60_000, 30_000))
+    assert [one["conflict"] for one in await house.send("north", first, second)] == [True, True]
+    await house.send("south", _scan(house.south, guest.token))
+    page = (await house.get("lead", "/live/conflicts")).text
+    assert page.count("data-conflict=") == 2 and "2 scans" in page
+    [mine] = (await house.get("north", "/api/conflicts")).json()["conflicts"]
+    assert (mine["scan_id"], mine["times"]) == (first["scan_id"], 2)
+    assert (await house.get("viewer", "/live")).text.count("2 conflicts") == 1
+    await house.post("north", f"/api/conflicts/{first['scan_id']}/deal", 200, json={"note": "sent home"})
+    assert await ScanConflict.filter(dealt_at=None).count() == 1, "the other lane's"
+    assert await ScanConflict.filter(note="sent home").count() == 2
+    assert (await house.get("lead", "/live/conflicts?show=all")).text.count("data-conflict=") == 2
+    # The same phone lets them in once more: somebody has to look again.
+    await house.send("north", _scan(house.north, guest.token))
+    [again] = (await house.get("north", "/api/conflicts")).json()["conflicts"]
+    assert again["times"] == 1
 
 
 async def test_a_scanner_sees_and_deals_with_its_own(house: House) -> None:
@@ -168,8 +201,7 @@ async def test_what_a_phone_told_is_one_of_five_words(house: House) -> None:
 
 
 async def test_many_conflicts_go_on_over_pages(house: House) -> None:
-    guest = await make_passport(house.event, house.type, status="revoked")
-    await house.send("north", *[_scan(house.north, guest.token) for _ in range(53)])
+    await house.send("north", *[_scan(house.north, f"wxp://pay/{number}") for number in range(53)])
     first = (await house.get("lead", "/live/conflicts", language="zh-CN")).text
     assert first.count("data-conflict=") == 50 and "待处理 53" in first
     older = first.partition("?before=")[2].partition('"')[0]

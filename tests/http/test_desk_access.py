@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from starlette.applications import Starlette
 
 import main
 from kernel.settings import Settings
-from people import jobs
 from tests.factories import (
     make_account,
     make_event,
@@ -25,12 +22,6 @@ from tests.http.desk_house import browser_of
 @pytest.fixture
 def app(database: Settings) -> Starlette:
     return main.create_app(database, workers=False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def helper_process() -> AsyncIterator[None]:
-    yield
-    await jobs.stop()
 
 
 async def test_a_draft_of_others_is_not_even_there(app: Starlette) -> None:

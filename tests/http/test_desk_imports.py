@@ -35,12 +35,6 @@ async def desk(database: Settings) -> AsyncIterator[Desk]:
         yield one
 
 
-@pytest.fixture(scope="module", autouse=True)
-async def helper_process() -> AsyncIterator[None]:
-    yield
-    await jobs.stop()
-
-
 def csv_of(rows: Sequence[Sequence[object]], encoding: str = "utf-8-sig") -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)

@@ -18,7 +18,6 @@ from kernel import db
 from kernel.db import unit_of_work
 from kernel.settings import Settings
 from people import accounts as people_accounts
-from people import jobs
 from people.models import Account, JournalEntry, Letter
 from tests.factories import NOW, make_account, make_event, make_place, make_registration, make_role
 from tests.http.desk_house import Desk, browser_of, chosen, desk_of, field, problem, words_of
@@ -35,12 +34,6 @@ async def desk(database: Settings) -> AsyncIterator[Desk]:
     async with desk_of(app) as one:
         yield one
     REGISTRATION_LINKS[:], SCOPES[:], NEXT_STEPS[:] = links, scopes, steps
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def helper_process() -> AsyncIterator[None]:
-    yield
-    await jobs.stop()
 
 
 PERSON = {

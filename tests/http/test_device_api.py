@@ -137,6 +137,9 @@ async def test_a_phone_pairs_asks_and_scans_without_an_account(house: House) -> 
             "ticket_types": [],
             "capacity": None,
             "session_guid": "",
+            "slots": None,
+            "lead_minutes": 15,
+            "held": None,
         }
     ]
     assert (own["rehearsal"], own["problems"], len(own["app"]["version"])) == (None, [], 12)

@@ -24,7 +24,6 @@ from kernel.actor import SYSTEM
 from kernel.db import unit_of_work
 from kernel.settings import Settings
 from kernel.text import LocalizedText
-from people import jobs
 from people.models import Upload
 from tests.factories import (
     NOW,
@@ -45,12 +44,6 @@ TODAY = datetime.now(UTC).date()
 @pytest.fixture
 async def app(database: Settings) -> Starlette:
     return main.create_app(database, workers=False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def helper_process() -> AsyncIterator[None]:
-    yield
-    await jobs.stop()
 
 
 @pytest.fixture

@@ -115,7 +115,9 @@ async def test_every_screen_at_the_door_says_so_while_it_runs(house: House) -> N
     for path in SCREENS:
         assert _banner(await house.get(path)) is None, path
     await house.post("/live/rehearsal/start")
-    ends = house.doors.astimezone(ZoneInfo(house.event.time_zone)).strftime("%m-%d %H:%M")
+    local = house.doors.astimezone(ZoneInfo(house.event.time_zone))
+    eve = local - timedelta(minutes=1)
+    ends = f"{local.day} {local:%b %H:%M}" if local.hour else f"{eve.day} {eve:%b} 24:00"
     for path in (*SCREENS, "/live/rehearsal"):
         assert _banner(await house.get(path)) == ends, path
     page = await house.get("/live", language="zh-CN")

@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -25,7 +25,9 @@ from tests.factories import (
     make_checkpoint,
     make_event,
     make_passport,
+    make_place,
     make_role,
+    make_session,
     make_ticket_type,
 )
 
@@ -87,6 +89,35 @@ async def test_a_scanner_gets_the_lines_of_its_event_and_the_doors_facts(house: 
     )
     assert world["places"][str(south.id)] == south.name
     assert world["ticket_types"] == [{"id": kind.id, "name": kind.name, "door_note": {"en": "Red lanyard"}}]
+
+
+async def test_a_rooms_door_travels_with_its_programme_and_with_what_was_said_by_hand(house: House) -> None:
+    room = await make_place(house.event, capacity=20)
+    now = datetime.now(UTC)
+    talk = await make_session(
+        house.event, place_id=room.id, starts_at=now - timedelta(minutes=5), ends_at=now + timedelta(hours=1)
+    )
+    await make_checkpoint(house.event, kind="session", once="session", place_id=room.id)
+    gate = await make_checkpoint(house.event)
+    headers = await house.as_("organiser")
+    first = await house.client.get(house.url, headers=headers)
+    door, other = first.json()["world"]["checkpoints"]
+    assert [slot["guid"] for slot in door["slots"]] == [str(talk.guid)]
+    assert (door["lead_minutes"], door["held"]) == (15, None)
+    assert (other["id"], other["slots"], other["held"]) == (gate.id, None, None)
+
+    body = {"state": "full", "id": str(uuid.uuid4())}
+    said = await house.client.post(
+        f"/e/{house.event.slug}/api/rooms/{room.id}/state", json=body, headers=headers
+    )
+    assert said.status_code == 200, said.text
+    # What a phone has is no longer all of it, although no passport changed.
+    known = headers | {"if-none-match": first.headers["etag"]}
+    delta = await house.client.get(house.url, headers=known)
+    assert delta.status_code == 200
+    held = delta.json()["world"]["checkpoints"][0]["held"]
+    assert held["state"] == "full"
+    assert datetime.fromisoformat(held["until"]) > now
 
 
 async def test_a_second_asking_is_a_304_until_something_changed(house: House) -> None:

@@ -21,7 +21,6 @@ from checkin.printing import Layout
 from kernel.actor import SYSTEM
 from kernel.db import unit_of_work
 from kernel.settings import Settings
-from people import jobs
 from people.models import JournalEntry
 from tests.factories import make_checkpoint, make_event, make_ticket_type
 from tests.http.test_person_pages import House
@@ -123,7 +122,6 @@ async def test_a_list_goes_out_and_comes_back(house: House) -> None:
     )
     assert (await owner.post(desk(house, "/badges/file"), data={"format": "pdf"})).status_code == 422
     assert await JournalEntry.filter(verb="badges.export").count() == 3
-    await jobs.stop()
 
 
 async def test_a_number_is_changed_on_the_card(house: House) -> None:

@@ -12,7 +12,6 @@ from events.models import Event, Series, Site, TicketType
 from events.sheets import read_table
 from kernel.db import unit_of_work
 from kernel.settings import Settings
-from people import jobs
 from tests.factories import NOW, make_account, make_event, make_registration, make_role, make_ticket_type
 from tests.http.desk_house import Desk, browser_of, desk_of, words_of
 
@@ -23,12 +22,6 @@ async def desk(database: Settings) -> AsyncIterator[Desk]:
     day = datetime.now(UTC).date() + timedelta(days=10)
     async with desk_of(app, starts_on=day, ends_on=day) as one:
         yield one
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def helper_process() -> AsyncIterator[None]:
-    yield
-    await jobs.stop()
 
 
 async def fill(desk: Desk) -> None:

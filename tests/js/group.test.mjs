@@ -40,7 +40,7 @@ async function sealed({ lookup, key }, said) {
 async function lines() {
   const people = [
     [LEADER, { passport: 10, type: 3, status: "valid", name: "Lea", line: "" }],
-    [BOB, { passport: 11, type: 3, status: "valid", name: "Bob", line: "" }],
+    [BOB, { passport: 11, type: 3, status: "valid", name: "Bob", line: "", badge: { number: 217, box: "C" }, notice: { text: { en: "See the desk" }, attention: true } }],
     [CARL, { passport: 12, type: 3, status: "revoked", name: "Carl", line: "" }],
     [DORA, { passport: 13, type: 3, status: "valid", name: "Dora", line: "" }],
   ];
@@ -113,7 +113,8 @@ async function phone(t) {
     await new Promise((done) => station.take({ scanId: newId(), found, key: code, checkpoint: 1, direction: "entry", listed: done }));
   };
   const rows = () => $("group-list").children.map((row) => {
-    const [box, name, , state] = row.children[0].children;
+    const [box, name, ...more] = row.children[0].children;
+    const state = more.find(({ className }) => /^(state|soft)/.test(className ?? ""));
     return [name.textContent, box.checked, state?.className ?? "", state?.textContent ?? ""];
   });
   return { station, server, group, $, show, rows, played, told };
@@ -129,6 +130,9 @@ test("without a network the leader's code opens the list, and everybody ticked i
   assert.deepEqual(rows().map(([name, isTicked]) => [name, isTicked]), [["Lea", false], ["Bob", true], ["Carl", false], ["Dora", true]]);
   assert.match(rows()[0][3], /^here \d\d:\d\d$/, "the phone let the leader in itself");
   assert.deepEqual(rows()[2].slice(2), ["state state--care", "status_revoked"]);
+
+  const [, , about, notice] = $("group-list").children[1].children[0].children.map(({ textContent }) => textContent);
+  assert.deepEqual([about, notice], ["Team · box · 217", "attention: See the desk"], "badge and note as with a network");
 
   group.choose([11, 12]);
   await group.admit();

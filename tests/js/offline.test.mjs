@@ -234,6 +234,43 @@ test("who came after the list was made is amber, and what is no code is red", as
   assert.equal((await show(token, { checkpoint: 99 }).catch((error) => error.name)), "TypeError", "not our checkpoint");
 });
 
+test("a room's door knows its session from the clock, and what was said by hand", async () => {
+  const room = {
+    ...gate,
+    id: 4,
+    list_id: 6,
+    kind: "session",
+    once: "session",
+    lead_minutes: 15,
+    slots: [
+      { guid: "talk-1", starts_at: "2023-10-28T01:00:00Z", ends_at: "2023-10-28T01:40:00Z" },
+      { guid: "talk-2", starts_at: "2023-10-28T02:00:00Z", ends_at: "2023-10-28T02:40:00Z" },
+    ],
+    held: null,
+  };
+  const answers = (version, more = {}) => page(vectors.page.lines, { version, world: { ...world, checkpoints: [gate, { ...room, ...more }] } });
+  const said = { state: "full", since: "2023-10-28T02:10:00Z", until: "2023-10-28T02:40:00Z" };
+  const { snapshot } = house([await answers(9), await answers(10, { held: said }), await answers(11, { held: { ...said, state: "closed", until: null } })]);
+  await snapshot.refresh();
+  const show = async (at) => {
+    const found = await snapshot.find(token);
+    const judged = await decide({ snapshot, found, checkpoint: 4, direction: "entry", at: Date.parse(at) });
+    if (judged.row) await snapshot.saw([judged.row]);
+    return [judged.answer.verdict, judged.answer.tone, judged.local, judged.row?.[2] ?? ""];
+  };
+  assert.deepEqual(await show("2023-10-28T01:30:00Z"), ["admitted", "go", "admitted", "talk-1"]);
+  assert.deepEqual(await show("2023-10-28T01:39:59Z"), ["already_here", "care", "admitted", ""]);
+  assert.deepEqual(await show("2023-10-28T01:44:59Z"), ["admitted", "go", "admitted", "2023-10-28"], "between sessions");
+  assert.deepEqual(await show("2023-10-28T01:45:00Z"), ["admitted", "go", "admitted", "talk-2"]);
+  await snapshot.saw([[7, 6, "talk-2", 0, "exit", "2023-10-28T02:05:00Z", 4]]);
+
+  await snapshot.refresh();
+  assert.deepEqual(await show("2023-10-28T02:20:00Z"), ["full", "care", "admitted", "talk-2"], "let in on sight");
+  assert.equal((await show("2023-10-28T02:21:00Z"))[0], "already_here");
+  await snapshot.refresh();
+  assert.deepEqual((await show("2023-10-28T02:50:00Z")).slice(0, 3), ["closed", "stop", "refused"]);
+});
+
 test("an answer of the server is remembered once, for when the network goes", () => {
   const answer = { verdict: "admitted", at: "2023-10-28T01:30:00Z", holder: { passport_id: 7 } };
   const never = { closings: 0, inside: false };

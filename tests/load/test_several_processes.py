@@ -12,9 +12,11 @@ import os
 import random
 import re
 import ssl
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +162,57 @@ async def test_two_processes_are_one_house(house: House) -> None:
         await post(one, scanner, scan(next(codes), door))
         assert (await houses.frame(there))["version"] > version, "what it knew was sent again"
 
+    await _a_phone_is_revoked(house, codes)
     with services.nginx(houses.nginx_configuration(house.bases, house.port, house.folder, tls=True)) as nginx:
         await _through_nginx(house, nginx, codes)
+
+
+async def _a_phone_is_revoked(house: House, codes: Iterator[str]) -> None:
+    """At one process; the other, which believes in the phone, refuses it as soon as it looks again, and for good."""
+    event, door = houses.PATH.removesuffix("/api/scans"), house.facts["doors"][0]
+    one, other = (f"http://{base}" for base in house.bases)
+    lead = houses.bearer(house.facts["owner_token"])
+    async with httpx2.AsyncClient(trust_env=False) as client:
+
+        async def send(base: str, path: str, body: Json, headers: Json, status: int) -> Json:
+            answer = await client.post(f"{base}{event}/api{path}", json=body, headers=headers)
+            assert answer.status_code == status, answer.text
+            return dict(answer.json())
+
+        wanted = {
+            "id": str(uuid.uuid4()),
+            "name": "North",
+            "count": 1,
+            "checkpoints": [door],
+            "until": (datetime.now(UTC) + timedelta(hours=2)).isoformat(),
+        }
+        made = await send(one, "/device-pairings", wanted, lead, 201)
+        spent = {"code": made["pairings"][0]["code"], "instance": str(uuid.uuid4())}
+        phone = await send(other, "/devices/pair", spent, {"sec-fetch-site": "same-origin"}, 200)
+        mine = houses.bearer(phone["token"])
+        for base in (one, other):
+            assert (await send(base, "/scans", scan(next(codes), door), mine, 200))["verdict"] == "admitted"
+
+        await send(one, f"/devices/{phone['device']['id']}/revocation", {}, lead, 200)
+        refused = await send(one, "/scans", scan(next(codes), door), mine, 401)
+        assert refused["code"] == "device_revoked"
+        known = [await _asks(client, f"{one}{event}/api/device", mine)]
+        async with asyncio.timeout(30):
+            while True:
+                if await _asks(client, f"{other}{event}/api/device", mine) == 401:
+                    break
+                await asyncio.sleep(0.1)
+        # Once it has looked it never believes in the phone again, whichever is asked.
+        known += [await _asks(client, f"{base}{event}/api/device", mine) for base in (other, one) * 3]
+        assert set(known) == {401}
+        before = await house.same_board()
+        for base in (other, one):
+            await send(base, "/scans", scan(next(codes), door), mine, 401)
+        assert (await house.same_board())["version"] == before["version"], "nothing of it was counted"
+
+
+async def _asks(client: httpx2.AsyncClient, url: str, headers: Json) -> int:
+    return (await client.get(url, headers=headers)).status_code
 
 
 async def _through_nginx(house: House, nginx: services.Server, codes: Iterator[str]) -> None:

@@ -21,6 +21,7 @@ from checkin.offline_rules import (
     judge_offline,
     told,
 )
+from checkin.room_rules import Held, RoomState
 from checkin.rules import (
     CheckpointFacts,
     CheckpointKind,
@@ -44,6 +45,7 @@ GATE = CheckpointFacts(1, 1, 1, CheckpointKind.GATE, OnRepeat.WELCOME, Once.DAY,
 GUEST = PassportFacts(7, 1, 3, PassportStatus.VALID)
 FACTS = OfflineFacts(Read.OK, GUEST, GATE, Direction.ENTRY, AT)
 OVER = replace(GATE, windows=(Window(AT.replace(hour=0), AT),))
+FULL = Held(RoomState.FULL, AT)
 INSIDE = Here(0, True, 1)
 V, T = VerdictCode, Tone
 
@@ -102,6 +104,31 @@ CASES: list[tuple[str, OfflineFacts, OfflineVerdict]] = [
         replace(FACTS, checkpoint=replace(GATE, capacity=1), here=INSIDE),
         OfflineVerdict(V.WELCOME_BACK, T.GO),
     ),
+    (
+        "said to be full: chairs are seen from the door",
+        replace(FACTS, checkpoint=replace(GATE, held=FULL)),
+        OfflineVerdict(V.FULL, T.CARE, is_certain=False),
+    ),
+    (
+        "said to be full, and already inside",
+        replace(FACTS, checkpoint=replace(GATE, held=FULL), here=INSIDE),
+        OfflineVerdict(V.WELCOME_BACK, T.GO),
+    ),
+    (
+        "said to be full until now",
+        replace(FACTS, checkpoint=replace(GATE, held=replace(FULL, until=AT))),
+        OfflineVerdict(V.ADMITTED, T.GO),
+    ),
+    (
+        "nobody knows them, and it was said to be full",
+        replace(FACTS, passport=None, checkpoint=replace(GATE, held=FULL)),
+        OfflineVerdict(UNKNOWN_YET, T.CARE, is_certain=False),
+    ),
+    (
+        "closed by hand",
+        replace(FACTS, checkpoint=replace(GATE, held=replace(FULL, state=RoomState.CLOSED))),
+        OfflineVerdict(V.CLOSED, T.STOP),
+    ),
     ("exit", replace(FACTS, direction=Direction.EXIT, here=INSIDE), OfflineVerdict(V.EXIT_RECORDED, T.GO)),
     (
         "exit of somebody who came in elsewhere",
@@ -121,6 +148,7 @@ def test_cases(facts: OfflineFacts, verdict: OfflineVerdict) -> None:
     [
         (OfflineVerdict(V.ADMITTED, T.GO), Direction.ENTRY, Local.ADMITTED),
         (OfflineVerdict(V.ALREADY_HERE, T.CARE), Direction.ENTRY, Local.ADMITTED),
+        (OfflineVerdict(V.FULL, T.CARE, is_certain=False), Direction.ENTRY, Local.ADMITTED),
         (OfflineVerdict(UNKNOWN_YET, T.CARE, is_certain=False), Direction.ENTRY, Local.UNKNOWN_YET),
         (OfflineVerdict(UNKNOWN_YET, T.CARE, is_certain=False), Direction.EXIT, Local.EXIT),
         (OfflineVerdict(V.EXIT_RECORDED, T.GO), Direction.EXIT, Local.EXIT),
@@ -153,6 +181,7 @@ doors = st.builds(
     st.sampled_from([(), (Window(AT, AT.replace(hour=9)),), OVER.windows]),
     st.sampled_from([frozenset(), frozenset({3})]),
     st.sampled_from([None, 5]),
+    held=st.sampled_from([None, FULL, replace(FULL, state=RoomState.CLOSED), replace(FULL, until=AT)]),
 )
 heres = st.builds(Here, st.integers(0, 2), st.booleans(), st.integers(0, 2))
 facts = st.builds(
@@ -213,7 +242,7 @@ def test_the_vectors_are_many_and_every_three_values_meet(tmp_path: Path) -> Non
     written = orjson.loads(first.read_bytes())
     codes = {vector["verdict"]["code"] for vector in written["judge"]}
     by_a_lead = {V.ADMITTED_BY_LEAD, V.ENTRY_UNDONE, V.EXIT_UNDONE}
-    at_the_server = {V.UNKNOWN, V.FULL, V.TURNED_AWAY, V.LET_IN, V.LET_IN_UNDONE, V.EXIT_AUTOMATIC}
+    at_the_server = {V.UNKNOWN, V.TURNED_AWAY, V.LET_IN, V.LET_IN_UNDONE, V.EXIT_AUTOMATIC}
     assert codes == {str(code) for code in set(V) - by_a_lead - at_the_server} | {UNKNOWN_YET}
     sizes = [range(len(values)) for values in DIMENSIONS.values()]
     met: set[tuple[tuple[int, int], ...]] = set()

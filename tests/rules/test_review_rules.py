@@ -10,15 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agenda.proposal_rules import ProposalState
 from agenda.review_rules import (
     DEFAULT_CRITERIA,
     NOTHING,
     REASON_LIMIT,
     WHOLE,
     Criterion,
+    Lack,
     Nearness,
     Others,
     Phase,
+    Plan,
     ProposalFacts,
     Reach,
     ReviewCode,
@@ -29,12 +32,17 @@ from agenda.review_rules import (
     Viewer,
     assign,
     due_phase,
+    is_allowed,
+    lacks,
     nearness,
+    next_phase,
     organisation_keys,
     read_points,
     review_total,
     score,
     sees,
+    sees_comments,
+    sees_in,
 )
 from kernel.errors import Code
 from kernel.text import LocalizedText
@@ -457,3 +465,131 @@ def test_the_same_pairs_in_any_order_give_the_same_plan() -> None:
         for some in combinations(proposals, 4)
     }
     assert plans == {tuple(assign(list(reversed(proposals)), reviewers, needed=2).added)}
+
+
+@pytest.mark.parametrize("state", list(ProposalState))
+def test_reviews_are_written_while_a_proposal_waits_and_kept_in_sight_of_those_who_had_to_do_with_it(
+    state: ProposalState,
+) -> None:
+    phase = Phase(id=1, is_active=True, reach=Reach.ALL, others=Others.ALWAYS)
+    chair, stranger = Viewer(is_chair=True), Viewer(is_reviewer=True)
+    given = Viewer(is_reviewer=True, is_assigned=True)
+    judged = Viewer(is_reviewer=True, has_reviewed=True)
+    producer = Viewer(is_producer=True)
+    everybody = (chair, stranger, given, judged, producer)
+    if state is ProposalState.DRAFT:
+        assert all(sees_in(one, phase, state) == NOTHING for one in everybody)
+    elif state in (ProposalState.SUBMITTED, ProposalState.WAITLISTED):
+        assert all(sees_in(one, phase, state) == sees(one, phase) for one in everybody)
+        assert all(sees_in(one, phase, state).may_review for one in everybody)
+    else:
+        assert sees_in(stranger, phase, state) == NOTHING
+        for one in (chair, given, judged, producer):
+            found = sees_in(one, phase, state)
+            assert found.proposal
+            assert found.reviews
+            assert not found.may_review
+    assert sees_in(Viewer(is_chair=True, is_speaker=True), phase, state) == NOTHING
+
+
+def test_nobody_looks_twice_where_all_are_full() -> None:
+    """The third finds both full and no chain to anybody free; the fourth does not look again."""
+    proposals = [ProposalFacts(id=number) for number in (1, 2, 3, 4)]
+    reviewers = [ReviewerFacts(account_id=number, takes_at_most=1) for number in (1, 2)]
+    plan = assign(proposals, reviewers, needed=1)
+    assert list(plan.added) == [(1, 1), (2, 2)]
+    assert dict(plan.lacking) == {3: 1, 4: 1}
+
+
+def test_loads_stay_uneven_where_forums_keep_them_so() -> None:
+    """1 alone reviews the first forum; that no chain leads away from them keeps nobody from evening out the others."""
+    proposals = [ProposalFacts(id=number, forum_id=1 if number < 4 else 2) for number in range(8)]
+    reviewers = [
+        ReviewerFacts(account_id=1, forum_ids=frozenset({1})),
+        ReviewerFacts(account_id=2, forum_ids=frozenset({2})),
+        ReviewerFacts(account_id=3, forum_ids=frozenset({2})),
+    ]
+    plan = assign(proposals, reviewers, needed=1)
+    assert [sum(who == number for _, who in plan.added) for number in (1, 2, 3)] == [4, 2, 2]
+
+
+def test_why_a_proposal_lacks_reviewers() -> None:
+    proposals = [ProposalFacts(id=1, forum_id=1, account_ids=frozenset({1})), ProposalFacts(id=2)]
+    reviewers = [
+        ReviewerFacts(account_id=1),
+        ReviewerFacts(account_id=2, forum_ids=frozenset({2})),
+        ReviewerFacts(account_id=3, takes_at_most=1),
+        ReviewerFacts(account_id=4),
+        ReviewerFacts(account_id=5, takes_at_most=2, declared_proposals=frozenset({2})),
+    ]
+    there = {(2, 3)}
+    plan = assign(proposals, reviewers, needed=3, there=there)
+    assert dict(lacks(plan, proposals, reviewers, there=there)) == {1: Lack(1, near=1, elsewhere=1, full=1)}
+    # Somebody free who was left out is counted nowhere: a plan that an older state of things gave.
+    assert dict(lacks(Plan([], {1: 1}), proposals[:1], reviewers[3:])) == {1: Lack(1)}
+
+
+@pytest.mark.parametrize(
+    ("added", "allowed"),
+    [
+        ([(1, 4), (2, 4)], True),
+        ([(1, 1)], False),  # their own
+        ([(1, 2)], False),  # of another forum
+        ([(2, 3), (1, 3)], False),  # takes one, and has it
+        ([(2, 2)], True),
+        ([(9, 4)], False),  # gone
+        ([(1, 9)], False),  # reviews no more
+        ([(2, 5)], False),  # there already
+    ],
+)
+def test_a_plan_is_looked_at_again_before_it_is_carried_out(
+    added: list[tuple[int, int]], allowed: bool
+) -> None:
+    proposals = [
+        ProposalFacts(id=1, forum_id=1, account_ids=frozenset({1})),
+        ProposalFacts(id=2, forum_id=2),
+    ]
+    reviewers = [
+        ReviewerFacts(account_id=1),
+        ReviewerFacts(account_id=2, forum_ids=frozenset({2})),
+        ReviewerFacts(account_id=3, takes_at_most=1),
+        ReviewerFacts(account_id=4),
+        ReviewerFacts(account_id=5),
+    ]
+    assert is_allowed(added, proposals, reviewers, there={(2, 5)}) is allowed
+
+
+def test_a_date_moves_the_review_on_unless_somebody_chose_after_it() -> None:
+    first = Phase(id=1, position=1, starts_at=NOW, ends_at=NOW + DAY, is_active=True)
+    second = Phase(id=2, position=2, starts_at=NOW + DAY)
+    phases = [first, second]
+    assert next_phase(phases, NOW, set_at=None) is None  # it is the one
+    assert next_phase(phases, NOW - DAY, set_at=None) is None  # nothing has begun
+    assert next_phase(phases, NOW + DAY, set_at=None) is second
+    assert next_phase(phases, NOW + DAY, set_at=NOW) is second
+    assert next_phase(phases, NOW + 2 * DAY, set_at=NOW + DAY) is None
+
+
+def test_totals_of_ranges_without_a_common_measure_are_exact() -> None:
+    some = [
+        Criterion(id=1, code="a", weight=2, low=0, high=7),
+        Criterion(id=2, code="b", weight=3, low=1, high=4),
+        Criterion(id=3, code="c", weight=0, low=1, high=5),
+    ]
+    # (2 * 3/7 + 3 * 2/3) / 5 = 0.571428…
+    assert review_total(some, {1: 3, 2: 3, 3: 1}) == 5714
+    assert review_total(some, {3: 5}) is None
+
+
+def test_comments_are_for_who_reads_reviews_and_for_who_runs_the_forum_unless_too_near() -> None:
+    phase = Phase(id=1, is_active=True, reach=Reach.ALL, others=Others.AFTER_OWN)
+    for viewer, expected in (
+        (Viewer(is_chair=True, is_producer=True), True),
+        (Viewer(is_reviewer=True), False),
+        (Viewer(is_reviewer=True, has_reviewed=True), True),
+        (Viewer(is_producer=True), True),
+        (Viewer(is_producer=True, near=Nearness.ORGANISATION), False),
+        (Viewer(is_producer=True, is_chair=True, is_speaker=True), False),
+        (Viewer(), False),
+    ):
+        assert sees_comments(viewer, sees(viewer, phase)) is expected, viewer

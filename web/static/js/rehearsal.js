@@ -2,15 +2,17 @@
  * The banner of a rehearsal: shown while one runs, gone at its end without anybody telling. Pages that hear more (a
  * board's document, a scan's answer) say so through `rehearsal` and `tried`.
  */
-const banner = document.getElementById("rehearsal");
+const banner = globalThis.document?.getElementById("rehearsal");
 let timer = 0;
 
-/** "10-28 09:00" by the event's clock, as the server writes it. */
-function until(ends) {
-  const two = { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-  const words = new Intl.DateTimeFormat("en-GB", { timeZone: banner.dataset.zone, ...two });
-  const of = Object.fromEntries(words.formatToParts(ends).map(({ type, value }) => [type, value]));
-  return `${of.month}-${of.day} ${of.hour}:${of.minute}`;
+/** "28 Oct 09:00", "10月28日 09:00" by the event's clock, as the server writes it; midnight is 24:00 of the day before. */
+export function until(ends, zone, isChinese) {
+  const part = (at, options) => new Intl.DateTimeFormat("en-US", { timeZone: zone, ...options }).format(at);
+  const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const isMidnight = part(ends, time) === "00:00";
+  const at = isMidnight ? ends - 60_000 : ends;
+  const [day, month] = [part(at, { day: "numeric" }), part(at, { month: isChinese ? "numeric" : "short" })];
+  return `${isChinese ? `${month}月${day}日` : `${day} ${month}`} ${isMidnight ? "24:00" : part(ends, time)}`;
 }
 
 /** Shows it until `ends` (milliseconds since 1970), or takes it away for null. */
@@ -19,7 +21,8 @@ export function rehearsal(ends) {
   banner.dataset.ends = ends ?? "";
   if (ends) {
     const time = banner.querySelector("time");
-    if (time.textContent !== until(ends)) time.textContent = until(ends);
+    const words = until(ends, banner.dataset.zone, document.documentElement.lang.startsWith("zh"));
+    if (time.textContent !== words) time.textContent = words;
   }
   tick();
 }

@@ -638,7 +638,7 @@ async function identity() {
   }
 }
 
-const station = new Station({ data, tell: told });
+const station = new Station({ data, tell: told, identity });
 const offlinePanel = new OfflinePanel({ station, data, views, write, open: openDrawer });
 const installed = new Installed({ data, strings: () => strings() });
 const wanted = new URLSearchParams(location.search).get("at") ?? recall(`checkpoint.${data.slug}`);

@@ -17,6 +17,12 @@ export function facts(checkpoint) {
     windows: checkpoint.windows.map((one) => [ms(one.opens_at), ms(one.closes_at)]),
     ticket_types: checkpoint.ticket_types,
     has_capacity: checkpoint.capacity !== null && checkpoint.capacity !== undefined,
+    // A snapshot that an older server gave knows nothing of rooms.
+    slots: checkpoint.slots?.map(({ guid, starts_at: begins, ends_at: ends }) => [guid, ms(begins), ms(ends)]) ?? null,
+    lead_ms: (checkpoint.lead_minutes ?? 0) * 60_000,
+    held: checkpoint.held
+      ? [checkpoint.held.state, ms(checkpoint.held.since), checkpoint.held.until ? ms(checkpoint.held.until) : null]
+      : null,
   };
 }
 
@@ -44,7 +50,7 @@ export async function decide({ snapshot, found, checkpoint, direction, at }) {
     snapshot: snapshot.state,
   });
   const iso = new Date(at).toISOString();
-  const isEntry = verdict.code === "admitted";
+  const isEntry = letsIn(verdict);
   const isExit = verdict.code === "exit_recorded";
   return {
     answer: {
@@ -83,6 +89,9 @@ export function periodIn(world, checkpoint, at) {
   const day = programmeDate(moment, world.time_zone, world.day_starts_minute);
   return periodOf(facts(checkpoint), { at_ms: moment, programme_date: day });
 }
+
+/** Whether somebody goes in by a verdict of this phone: amber lets people in. */
+export const letsIn = ({ code, tone }) => code === "admitted" || (code === "full" && tone === "care");
 
 const isRepeat = (code) => ["welcome_back", "already_here", "already_used"].includes(code);
 

@@ -2,12 +2,13 @@
  * The group that a leader brings: a list with ticks, and everybody ticked let in by one ordinary scan each. Without a
  * network the list is the phone's own, and so are the verdicts; the scans wait like all others.
  */
+import { letsIn } from "./doorman.js";
 import { make, request } from "./request.js";
-import { badgeOf, clock, fill, inLocale, ofWaiting, otherLocale } from "./verdict.js";
+import { badgeOf, clock, fill, inLocale, noticeOf, ofWaiting, otherLocale } from "./verdict.js";
 
 const NOT_HEARD = { ok: false, status: 0, body: null };
-/** Verdicts of the phone with which somebody goes in, whatever their colour. */
-const LETS_IN = ["admitted", "unknown_yet"];
+/** Whether somebody goes in by what is shown of them. */
+const goesIn = ({ verdict, tone }) => verdict === "unknown_yet" || letsIn({ code: verdict, tone });
 
 /** Who is ticked when the list opens: whoever may come in and is not here. */
 export function ticked(people) {
@@ -112,14 +113,14 @@ export class Group {
         const member = list?.people.find((person) => person.passport_id === passportId);
         return this.scan(member?.known ?? (await page.station.find(one.short_code)), (latest) => {
           said.set(passportId, this.inBoth(latest));
-          if (LETS_IN.includes(latest.verdict)) one.here_since ??= new Date().toISOString();
+          if (goesIn(latest)) one.here_since ??= new Date().toISOString();
           if (this.said === said) this.show();
         });
       }),
     );
     this.isSending = false;
     this.sending = null;
-    const admitted = views.filter((view) => LETS_IN.includes(view.verdict)).length;
+    const admitted = views.filter(goesIn).length;
     page.play(views.every((view) => view.tone === "go") ? "go" : "care");
     if (this.said !== said) return;
     this.chosen = new Set();
@@ -171,6 +172,7 @@ export class Group {
       this.count();
     });
     const about = [one.line, inLocale(one.ticket_type, locale), badgeOf(one.badge, strings)].filter(Boolean).join(" · ");
+    const notice = noticeOf(one.notice, { locale, strings });
     const said = this.said.get(one.passport_id);
     const state = said
       ? make("span", { className: `state state--${said.tone}`, text: inLocale(said.words, locale) })
@@ -188,6 +190,7 @@ export class Group {
         box,
         make("span", { className: "found__name", text: one.name }),
         make("span", { className: "found__more", text: about }),
+        notice ? make("span", { className: "found__notice", text: notice }) : null,
         state,
       ),
     );

@@ -19,7 +19,7 @@ const said = (code, certain = true) => ({ code, tone: TONES[code] ?? "stop", cer
 
 /**
  * facts: {reading: ok|malformed|mistyped, passport: null|{ticket_type, status, dead, other_event}, checkpoint: {is_open,
- * scans_exits, on_repeat, windows: [[opens, closes]], ticket_types, has_capacity}, direction, at_ms, here: {closings,
+ * scans_exits, on_repeat, windows: [[opens, closes]], ticket_types, has_capacity, held: null|[state, since, until|null]}, direction, at_ms, here: {closings,
  * inside, times}, snapshot: whole|stale|none} -> {code, tone, certain}.
  */
 export function judge(facts) {
@@ -31,6 +31,8 @@ export function judge(facts) {
     return ofAnybody(facts);
   }
   const code = judged(facts, known, facts.checkpoint.ticket_types, facts.here);
+  // Chairs are seen from the door, and nobody can tell the phone that people may come in again.
+  if (code === "full") return { code, tone: "care", certain: false };
   const certain =
     facts.snapshot === "whole" && code !== "not_inside" && !(code === "admitted" && facts.checkpoint.has_capacity);
   const verdict = said(code, certain);
@@ -42,7 +44,7 @@ export function judge(facts) {
 function ofAnybody(facts) {
   const somebody = { status: "valid", dead: false, other_event: false };
   const verdict = said(judged(facts, somebody, [], NEVER_HERE));
-  if (verdict.tone === "stop") return verdict;
+  if (verdict.tone === "stop" && verdict.code !== "full") return verdict;
   return { code: UNKNOWN_YET, tone: "care", certain: false };
 }
 
@@ -58,7 +60,7 @@ function judged(facts, passport, ticketTypes, here) {
     openingRefusal(checkpoint, facts.at_ms) ??
     (ticketTypes.length && !ticketTypes.includes(passport.ticket_type) ? "wrong_ticket_type" : null) ??
     repeat(checkpoint, here) ??
-    "admitted"
+    (saidByHand(checkpoint, facts.at_ms) === "full" ? "full" : "admitted")
   );
 }
 
@@ -67,8 +69,16 @@ function statusRefusal({ dead, status }) {
   return status === "valid" ? null : status;
 }
 
-function openingRefusal({ is_open: isOpen, windows }, at) {
-  if (!isOpen) return "closed";
+/** What somebody said of the room by hand, where it is about this moment. */
+function saidByHand({ held }, at) {
+  if (!held) return "automatic";
+  const [state, since, until] = held;
+  return since <= at && (until === null || at < until) ? state : "automatic";
+}
+
+function openingRefusal(checkpoint, at) {
+  const { is_open: isOpen, windows } = checkpoint;
+  if (!isOpen || saidByHand(checkpoint, at) === "closed") return "closed";
   if (!windows.length || windows.some(([opens, closes]) => opens <= at && at < closes)) return null;
   return windows.some(([opens]) => at < opens) ? "not_yet_open" : "window_over";
 }
@@ -87,15 +97,23 @@ export function told(verdict, direction) {
 }
 
 /** Within what a passport is "already here": nothing, the programme date, the window, or the session. */
-export function periodOf({ once, windows, session_guid: guid }, { at_ms: at, programme_date: day }) {
+export function periodOf({ once, windows, session_guid: guid, slots, lead_ms: lead }, { at_ms: at, programme_date: day }) {
   if (once === "day") return day;
-  if (once === "session") return guid;
+  // Between the sessions of its room a door counts for the day.
+  if (once === "session") return slots ? (slotAt(slots, at, lead)?.[0] ?? day) : guid;
   if (once === "window" && windows.length) {
     const opens = windows.map(([from]) => from).sort((a, b) => a - b);
     const begun = opens.filter((from) => from <= at);
     return new Date(begun.length ? begun[begun.length - 1] : opens[0]).toISOString().slice(0, 16);
   }
   return "";
+}
+
+/** The session [guid, begins, ends] of a room that a moment belongs to: the one that runs, else the next from `lead` before. */
+export function slotAt(slots, at, lead) {
+  const first = (some) => some.sort((a, b) => a[1] - b[1] || a[2] - b[2] || (a[0] < b[0] ? -1 : 1))[0];
+  const running = slots.filter(([, begins, ends]) => begins <= at && at < ends);
+  return first(running.length ? running : slots.filter(([, begins]) => begins - lead <= at && at < begins));
 }
 
 /** The programme day of a moment in the event's zone, as YYYY-MM-DD; it begins so many minutes after midnight. */

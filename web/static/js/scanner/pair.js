@@ -127,6 +127,8 @@ async function pair({ isAnyway = false } = {}) {
 
 async function spend(sent) {
   const instance = await store.instance();
+  // Paired anew it stays the device that it was, so that what still waits on it is its own.
+  const before = await store.load(data.slug).catch(() => null);
   let response;
   let body;
   try {
@@ -139,6 +141,7 @@ async function spend(sent) {
         app_version: data.build,
         platform: checks.features(),
         checks: found,
+        ...(before ? { replaces: before.token } : {}),
       }),
       signal: AbortSignal.timeout?.(PATIENCE_MS),
     });

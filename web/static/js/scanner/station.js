@@ -39,14 +39,15 @@ export class Station {
   /**
    * data: {slug, api, health}. tell(event, item, extra), with the queue's events and besides: local (decided here, extra
    * is the answer), full, conflicts, offline, waiting, over (revoked or expired, extra says which), wiped, world,
-   * problem, device.
+   * problem, device. identity() -> Promise of the pairing that this browser keeps now.
    */
-  constructor({ data, pairing = null, tell }) {
+  constructor({ data, pairing = null, tell, identity = async () => null }) {
     this.data = data;
     this.slug = data.slug;
     this.api = data.api;
     this.pairing = pairing;
     this.tell = tell;
+    this.identity = identity;
     this.problems = new Set();
     this.conflicts = [];
     this.latest = null;
@@ -385,6 +386,8 @@ export class Station {
       line: one.line,
       ticket_type: type?.name ?? {},
       status: one.status,
+      badge: one.badge ?? null,
+      notice: one.notice ?? null,
       known: known(one),
     };
   }
@@ -440,10 +443,20 @@ export class Station {
   }
 
   /** The server does not know us any more. */
-  #unwelcome(body) {
+  async #unwelcome(body) {
     if (!this.pairing) return;
     if (body?.code === "device_expired") this.#ended();
-    else if (["device_revoked", "sign_in_needed"].includes(body?.code)) this.#handOver("device_revoked");
+    else if (body?.code === "device_revoked") this.#handOver(body.code);
+    else if (body?.code === "sign_in_needed" && !(await this.#pairedAnew())) this.#handOver("device_revoked");
+  }
+
+  /** Whether another page of this browser was paired anew meanwhile: the token is another one, the device the same. */
+  async #pairedAnew() {
+    const kept = await this.identity().catch(() => null);
+    if (!kept || kept.token === this.pairing.token) return false;
+    this.pairing = kept;
+    this.queue.retry();
+    return true;
   }
 
   /**
@@ -493,8 +506,8 @@ export class Station {
 }
 
 /** Somebody of a list, as if their code had been shown. */
-function known({ lookup, passport, type, status, name, line }) {
-  return { reading: "ok", code: MARK + lookup, line: { passport, type, status, name, line } };
+function known({ lookup, passport, type, status, name, line, badge, notice }) {
+  return { reading: "ok", code: MARK + lookup, line: { passport, type, status, name, line, badge, notice } };
 }
 
 async function json(response) {

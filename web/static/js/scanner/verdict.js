@@ -85,7 +85,8 @@ export function ofLocal(answer, { locale, timeZone, strings, otherStrings }) {
   const code = answer.verdict;
   const both = (key) => ({ [locale]: strings[key], [otherLocale(locale)]: otherStrings[key] });
   const view = ofAnswer({ ...answer, words: both(`verdict_${code}`), help: both(`verdict_help_${code}`) }, { locale, timeZone, strings });
-  if (!answer.isCertain && code !== "unknown_yet" && answer.tone === "care") view.lines.push(strings.offline_unsure);
+  // Their own words say already that nobody can be sure.
+  if (!answer.isCertain && !["unknown_yet", "full"].includes(code) && answer.tone === "care") view.lines.push(strings.offline_unsure);
   return { ...view, mark: strings.offline_mark };
 }
 
